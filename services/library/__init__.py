@@ -1,0 +1,1 @@
+"""Meetings on disk: one folder each, readable without sotto."""

@@ -1,0 +1,168 @@
+"""The folder of one meeting, and its `meeting.json`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from services import __version__, files, paths
+from services.errors import StorageError
+from services.events import Stage, StageStatus
+from services.text import one_line, slug
+
+FORMAT = 1
+"""Version of the folder's layout, written to every meeting.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a recording.
+
+    Attributes:
+        source: The source as the user named it (`mic`, a device, `file:PATH`).
+        speaker: The label of its words in the transcript; empty when there is only one channel.
+    """
+
+    source: str
+    speaker: str = ""
+
+
+class Meeting:
+    """A meeting's folder. Holds no data but the path: disk is the truth, `info()` reads it.
+
+    meeting.json has: `version`, `sotto`, `title`, `created` (ISO 8601 with offset), `channels`, `rate` (Hz),
+    `duration_s`, `file` (of an imported meeting: the file that it was made from, which stays where it is),
+    `stages` (status and detail by stage) and whatever later versions add.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def create(root: Path, title: str, info: Mapping[str, Any] | None = None) -> Meeting:
+        """Make the folder `DATE_TIME_title` below `root`, with a meeting.json.
+
+        Raises:
+            StorageError: `root` cannot be written.
+        """
+        now = datetime.now().astimezone()
+        stem = f"{now:%Y-%m-%d_%H%M}_{slug(title)}"
+        paths.private(root)
+        for number in range(1, 1000):
+            folder = root / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise files.disk_error(folder, error) from error
+            meeting = Meeting(folder)
+            first = {"version": FORMAT, "sotto": __version__, "title": one_line(title)}
+            first |= {"created": now.isoformat(timespec="seconds"), "stages": {}}
+            files.write_atomic(meeting.info_file, _dump(first | dict(info or {})))
+            return meeting
+        raise StorageError(f"{root} already holds a thousand meetings named {stem}.", "Give it another title.")
+
+    @staticmethod
+    def open(folder: Path) -> Meeting:
+        """The meeting in an existing folder.
+
+        Raises:
+            StorageError: There is no meeting.json in it, or it is damaged.
+        """
+        meeting = Meeting(folder)
+        meeting.info()
+        return meeting
+
+    @property
+    def info_file(self) -> Path:
+        return self.folder / "meeting.json"
+
+    @property
+    def audio(self) -> Path:
+        """The folder of chunks."""
+        return self.folder / "audio"
+
+    @property
+    def archive(self) -> Path:
+        """The whole recording in one file, once it has been verified."""
+        return self.folder / "audio.flac"
+
+    @property
+    def live(self) -> Path:
+        return self.folder / "live.jsonl"
+
+    @property
+    def transcript(self) -> Path:
+        return self.folder / "transcript.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.folder / "summary.md"
+
+    @property
+    def memory(self) -> Path:
+        return self.folder / "memory.jsonl"
+
+    def info(self) -> dict[str, Any]:
+        """What meeting.json says.
+
+        Raises:
+            StorageError: It is missing or damaged.
+        """
+        try:
+            data = json.loads(self.info_file.read_bytes())
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.") from error
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self.info_file} cannot be read: {error}.") from error
+        if not isinstance(data, dict):
+            raise StorageError(f"{self.info_file} is damaged: it holds no JSON object.")
+        return data
+
+    @property
+    def title(self) -> str:
+        return one_line(str(self.info().get("title", self.folder.name)))
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of meeting.json; the others stay. Safe against another process that does the same."""
+        with self._locked():
+            files.write_atomic(self.info_file, _dump(self.info() | changes))
+
+    def set_stage(self, stage: Stage, status: StageStatus, detail: str = "") -> None:
+        with self._locked():
+            info = self.info()
+            stages = info.get("stages")
+            entry = {"status": status, "detail": detail} if detail else {"status": status}
+            info["stages"] = (stages if isinstance(stages, dict) else {}) | {stage: entry}
+            files.write_atomic(self.info_file, _dump(info))
+
+    def stage(self, stage: Stage) -> StageStatus | None:
+        """The status of a stage; None when it has not begun."""
+        stages = self.info().get("stages")
+        entry = stages.get(stage) if isinstance(stages, dict) else None
+        status: StageStatus | None = entry.get("status") if isinstance(entry, dict) else None
+        return status
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            fd = os.open(self.folder, os.O_RDONLY)
+        except OSError as error:
+            raise files.disk_error(self.folder, error) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _dump(info: Mapping[str, Any]) -> str:
+    return json.dumps(info, ensure_ascii=False, indent=2) + "\n"

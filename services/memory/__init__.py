@@ -1,0 +1,1 @@
+"""What sotto takes of this machine's memory, measured."""

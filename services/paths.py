@@ -1,0 +1,106 @@
+"""Where everything lies. No other module builds these paths.
+
+`SOTTO_HOME=DIR` moves all of them below DIR. Otherwise the XDG folders are used, and the recordings go to
+`~/Recordings/sotto`. Folders are made with mode 0700, whatever the umask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from services.errors import StorageError
+
+# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the closing zero included.
+_MAX_SOCKET_PATH = 100
+
+
+def home() -> Path | None:
+    """The folder that `SOTTO_HOME` names, if it is set."""
+    value = os.environ.get("SOTTO_HOME")
+    return Path(value).expanduser().absolute() if value else None
+
+
+def _below(name: str, variable: str, default: str) -> Path:
+    root = home()
+    if root is not None:
+        return root / name
+    base = os.environ.get(variable, "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / default) / "sotto"
+
+
+def recordings() -> Path:
+    root = home()
+    return root / "recordings" if root is not None else Path.home() / "Recordings" / "sotto"
+
+
+def config_file() -> Path:
+    return _below("config", "XDG_CONFIG_HOME", ".config") / "config.toml"
+
+
+def themes() -> Path:
+    return _below("config", "XDG_CONFIG_HOME", ".config") / "themes"
+
+
+def state() -> Path:
+    return private(_below("state", "XDG_STATE_HOME", ".local/state"))
+
+
+def cache() -> Path:
+    return private(_below("cache", "XDG_CACHE_HOME", ".cache"))
+
+
+def log_file() -> Path:
+    return state() / "sotto.log"
+
+
+def runtime() -> Path:
+    """The folder of sockets: same user only, and short enough for a socket's address.
+
+    Raises:
+        StorageError: The folder exists and belongs to somebody else.
+    """
+    root = home()
+    if root is not None:
+        folder = root / "run"
+    elif os.environ.get("XDG_RUNTIME_DIR"):
+        folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "sotto"
+    else:
+        folder = _temporary("")
+    if len(os.fsencode(folder / "recorder.sock")) > _MAX_SOCKET_PATH:
+        folder = _temporary("-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:10])
+    private(folder)
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise StorageError(
+            f"{folder} belongs to somebody else, so sotto does not put its sockets there.",
+            "Set XDG_RUNTIME_DIR to a folder of your own.",
+        )
+    return folder
+
+
+def _temporary(suffix: str) -> Path:
+    base = "/tmp" if sys.platform != "win32" else tempfile.gettempdir()
+    return Path(base) / f"sotto-{os.getuid()}{suffix}"
+
+
+def private(folder: Path) -> Path:
+    """Make `folder` and its parents where missing; `folder` itself gets mode 0700.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_uid == os.getuid() and stat.S_IMODE(folder.stat().st_mode) != 0o700:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            "Choose another one with SOTTO_HOME, or `folder` in the settings.",
+        ) from error
+    return folder

@@ -1,0 +1,1 @@
+"""The recorder: a process of its own, from PortAudio to chunks on disk."""

@@ -1,0 +1,1 @@
+"""The sample meeting that ships with sotto."""
