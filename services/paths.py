@@ -54,8 +54,18 @@ def cache() -> Path:
     return private(_below("cache", "XDG_CACHE_HOME", ".cache"))
 
 
-def log_file() -> Path:
-    return state() / "sotto.log"
+_LOG_BYTES = 1024 * 1024
+
+
+def log_file(name: str = "sotto") -> Path:
+    """The log of one process. A long one is put aside as `NAME.log.old` first, so logs never grow beyond bounds."""
+    path = state() / f"{name}.log"
+    try:
+        if path.stat().st_size > _LOG_BYTES:
+            path.replace(path.with_suffix(".log.old"))
+    except FileNotFoundError:
+        pass
+    return path
 
 
 def runtime() -> Path:

@@ -20,6 +20,9 @@ from services.text import one_line, slug
 FORMAT = 1
 """Version of the folder's layout, written to every meeting.json."""
 
+UNTITLED = "Meeting"
+"""The title of a recording that nobody gave one; its summary may find a better one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -150,6 +153,19 @@ class Meeting:
         entry = stages.get(stage) if isinstance(stages, dict) else None
         status: StageStatus | None = entry.get("status") if isinstance(entry, dict) else None
         return status
+
+    def discard_if_empty(self) -> bool:
+        """Remove a meeting that never came to hold anything; one that holds a word or a sample stays.
+
+        Returns whether the folder is gone.
+        """
+        made_by_us = {self.info_file, self.transcript}
+        if set(self.folder.iterdir()) - made_by_us or (self.transcript.exists() and self.transcript.stat().st_size):
+            return False
+        for file in made_by_us:
+            file.unlink(missing_ok=True)
+        self.folder.rmdir()
+        return True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,0 +1,67 @@
+"""The queue of meetings to process: one thread, one meeting at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+from services.events import Emit, Failed, Progress
+from services.pipeline import Outcome, Pipeline, Plan
+
+
+class Jobs:
+    """Processes meetings and files in the order they were given.
+
+    Args:
+        pipeline: Does the work, on this object's thread.
+        emit: Receives a `Failed` for a job that failed; the pipeline emits the rest.
+    """
+
+    def __init__(self, pipeline: Pipeline, emit: Emit) -> None:
+        self._pipeline = pipeline
+        self._emit = emit
+        self._todo: queue.SimpleQueue[tuple[Path, Plan] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._closing = False
+        self.current: Path | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, source: Path, plan: Plan) -> None:
+        """Process a meeting's folder, or an audio or video file, when its turn comes."""
+        self._todo.put((source, plan))
+
+    @property
+    def waiting(self) -> int:
+        """How many are in the queue, without the one at work."""
+        return self._todo.qsize()
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the stage at work is."""
+        return self._pipeline.progress
+
+    def cancel(self) -> None:
+        """End the work on the meeting at hand; the next in the queue follows."""
+        if self.current is not None:
+            self._pipeline.cancel()
+
+    def close(self) -> None:
+        """End the work and the thread. What is on disk stays, and can be taken up again."""
+        self._closing = True
+        self._todo.put(None)
+        while self._thread.is_alive():
+            self.cancel()
+            self._thread.join(0.2)
+
+    def _run(self) -> None:
+        while (job := self._todo.get()) is not None and not self._closing:
+            self.current, plan = job
+            try:
+                outcome: Outcome = self._pipeline.process(self.current, plan)
+            finally:
+                self.current = None
+            for error in outcome.errors:
+                self._emit(Failed(error))

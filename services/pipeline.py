@@ -1,0 +1,207 @@
+"""From a recording or a file to transcript, summary and archive: the stages of one meeting, one after another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.errors import CancelledError, SottoError
+from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus
+from services.hosted import HostedModel
+from services.library.meeting import UNTITLED, Meeting
+from services.memory.monitor import Peak
+from services.models.catalogue import EngineSpec
+from services.residency import Residency
+from services.summarization.service import Summarizer
+from services.transcription.service import Transcriber
+from services.worker.client import Worker
+
+_log = logging.getLogger(__name__)
+
+NO_SPEECH = "No speech was found."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How meetings are processed.
+
+    Attributes:
+        stt: The speech engine.
+        summary: The summary engine; None for no summary.
+        language: ISO 639-1 code of what is spoken.
+        max_context: Largest context of a language model, in tokens.
+        folder: Where the meetings of imported files go.
+    """
+
+    stt: EngineSpec
+    summary: EngineSpec | None
+    language: str
+    max_context: int
+    folder: Path
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What processing one meeting came to. Times in seconds, memory in MB of PSS of the whole process tree."""
+
+    source: Path
+    meeting: Path | None = None
+    errors: list[SottoError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    duration_s: float = 0.0
+    wall_s: float = 0.0
+    load_s: float = 0.0
+    unload_s: float = 0.0
+    peak_pss_mb: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+class Pipeline:
+    """Processes meetings, one at a time. `process` runs on one thread; `cancel` and `progress` are for any.
+
+    Args:
+        stt: The speech model.
+        llm: The summary model.
+        residency: Lends both.
+        emit: Receives everything that happens.
+    """
+
+    def __init__(self, stt: HostedModel, llm: HostedModel, residency: Residency, emit: Emit) -> None:
+        self._models = (stt, llm)
+        self._residency = residency
+        self._emit = emit
+        self._transcriber = Transcriber(stt, residency, emit)
+        self._summarizer = Summarizer(llm, residency, emit)
+        self._archiver: Worker | None = None
+        self._cancel = threading.Event()
+        self.progress: Progress | None = None
+
+    def cancel(self) -> None:
+        """End the work on the meeting at hand; what its finished stages made stays."""
+        self._cancel.set()
+        archiver = self._archiver
+        for worker in (*self._models, *([archiver] if archiver else [])):
+            worker.cancel()
+
+    def process(self, source: Path, plan: Plan) -> Outcome:
+        """Do what is not done yet of the meeting in folder `source`, or of the audio or video file `source`.
+
+        Models are unloaded when it returns. Never raises a `SottoError`: they are in the outcome.
+        """
+        self._cancel.clear()
+        outcome = Outcome(source)
+        begun = time.monotonic()
+        load_before, unload_before = self._times()
+        with Peak() as peak:
+            try:
+                self._run(source, plan, outcome)
+            except SottoError as error:
+                outcome.errors.append(error)
+            finally:
+                self.progress = None
+                self._residency.unload_all("the work is done")
+        outcome.wall_s = time.monotonic() - begun
+        load, unload = self._times()
+        outcome.load_s, outcome.unload_s = load - load_before, unload - unload_before
+        outcome.peak_pss_mb = peak.pss_mb
+        if outcome.meeting is not None:
+            self._emit(MeetingFinished(outcome.meeting, Meeting(outcome.meeting).title, outcome.ok))
+        return outcome
+
+    def _times(self) -> tuple[float, float]:
+        return sum(m.load_s for m in self._models), sum(m.unload_s for m in self._models)
+
+    def _run(self, source: Path, plan: Plan, outcome: Outcome) -> None:
+        if source.is_dir() and (source / "meeting.json").exists():
+            meeting, made = Meeting.open(source), False
+        else:
+            info = {"file": str(source.absolute())}
+            meeting, made = Meeting.create(plan.folder, source.stem, info), True
+        outcome.meeting = meeting.folder
+        audio = Path(str(meeting.info().get("file", meeting.folder)))
+        transcribed = self._stage(
+            meeting, "transcribe", outcome, lambda: self._transcribe(meeting, audio, plan, outcome)
+        )
+        if not transcribed and made and meeting.discard_if_empty():
+            outcome.meeting = None
+            return
+        if transcribed:
+            self._summarize(meeting, plan, outcome)
+        if meeting.audio.is_dir():
+            self._stage(meeting, "archive", outcome, lambda: self._archive(meeting))
+
+    def _stage(self, meeting: Meeting, stage: Stage, outcome: Outcome, work: Callable[[], str]) -> bool:
+        """Run one stage unless it is done. Its failure is kept in the outcome and on disk; returns whether it is done."""
+        if meeting.stage(stage) == "done":
+            return True
+        if stage != "archive" and self._residency.leased:
+            self._tell(meeting, stage, "waiting", "until the recording's captions end")
+        self._tell(meeting, stage, "running")
+        try:
+            detail = work()
+        except SottoError as error:
+            _log.warning("%s of %s failed: %s %s", stage, meeting.folder.name, error, error.hint)
+            outcome.errors.append(error)
+            self._tell(meeting, stage, "failed", error.message)
+            if isinstance(error, CancelledError):
+                raise
+            return False
+        finally:
+            self.progress = None
+        self._tell(meeting, stage, "done", detail)
+        return True
+
+    def _transcribe(self, meeting: Meeting, audio: Path, plan: Plan, outcome: Outcome) -> str:
+        result = self._transcriber.transcribe(
+            meeting, audio, plan.stt, plan.language, self._watch("transcribe"), self._cancel
+        )
+        outcome.duration_s = result.duration_s
+        outcome.warnings.extend(result.warnings)
+        meeting.update(duration_s=round(result.duration_s, 3), stt=plan.stt.label, warnings=list(result.warnings))
+        return "" if result.segments else NO_SPEECH
+
+    def _summarize(self, meeting: Meeting, plan: Plan, outcome: Outcome) -> None:
+        spec = plan.summary
+        if spec is None:
+            self._tell(meeting, "summarize", "skipped", "no summary was asked for")
+        elif not meeting.transcript.exists() or not meeting.transcript.stat().st_size:
+            self._tell(meeting, "summarize", "skipped", NO_SPEECH)
+        else:
+            self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, spec, plan))
+
+    def _write_summary(self, meeting: Meeting, spec: EngineSpec, plan: Plan) -> str:
+        written = self._summarizer.summarize(
+            meeting, spec, plan.language, plan.max_context, self._watch("summarize"), self._cancel
+        )
+        changes = {"summary": spec.label}
+        if written.title and meeting.title == UNTITLED:
+            changes["title"] = written.title
+        meeting.update(**changes)
+        return ""
+
+    def _archive(self, meeting: Meeting) -> str:
+        with Worker("archive") as worker:
+            self._archiver = worker
+            try:
+                worker.call("archive", {"meeting": str(meeting.folder)}, on_progress=self._watch("archive"))
+            finally:
+                self._archiver = None
+        return ""
+
+    def _watch(self, stage: Stage) -> Callable[[float, float, str], None]:
+        def keep(done: float, total: float, what: str) -> None:
+            self.progress = Progress(what or stage, done, total)
+
+        return keep
+
+    def _tell(self, meeting: Meeting, stage: Stage, status: StageStatus, detail: str = "") -> None:
+        if status != "waiting":
+            meeting.set_stage(stage, status, detail)
+        self._emit(StageChanged(meeting.folder, stage, status, detail))

@@ -1,0 +1,157 @@
+"""Settings: what a person may change. A field's docstring is its manual.
+
+Precedence, highest first: command line, environment (`SOTTO_<SECTION>_<FIELD>`), config.toml, default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import InitSettingsSource
+
+from services import paths
+from services.errors import SettingsError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RecordingSettings(_Section):
+    sources: tuple[str, ...] = Field(default=("mic",), min_length=1, max_length=2)
+    """What to record: `mic`, the name of an input device, or `file:PATH`. Two sources give two channels."""
+
+    rate: int = Field(default=16000, ge=8000, le=48000)
+    """Sample rate of the recording in Hz. Recognition works at 16000; more only makes the recording sound better."""
+
+    chunk_seconds: float = Field(default=30.0, ge=1.0, le=600.0)
+    """Length of the files that a recording is written in."""
+
+    captions: bool = True
+    """Show what is said while it is being recorded."""
+
+
+class TranscriptionSettings(_Section):
+    engine: str = "moonshine"
+    """Speech recogniser, ENGINE or ENGINE:MODEL. `moonshine` is built in and speaks English."""
+
+    language: str = Field(default="en", min_length=2, max_length=8)
+    """Language of the meeting, as an ISO 639-1 code."""
+
+
+class SummarySettings(_Section):
+    engine: str = "extractive"
+    """Summary writer: `extractive` (built in), `llama:PATH` (any GGUF model, needs llama-cpp-python) or `none`."""
+
+    max_context: int = Field(default=8192, ge=512, le=131072)
+    """Largest context in tokens that a model may be given. More context takes more memory."""
+
+
+class MemorySettings(_Section):
+    sample_seconds: float = Field(default=10.0, ge=1.0, le=300.0)
+    """Time between two measurements of what sotto holds in memory."""
+
+
+class ScreenSettings(_Section):
+    theme: str = ""
+    """Name of a theme. Empty: the one that fits the terminal."""
+
+    keymap: dict[str, str] = Field(default_factory=dict)
+    """Other keys for actions: action id to key, for example `{ "record" = "f5" }`."""
+
+
+class _FileSource(InitSettingsSource):
+    """config.toml, below the environment in rank."""
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. Build them with `load`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="SOTTO_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        use_attribute_docstrings=True,
+    )
+
+    folder: Path = Field(default_factory=paths.recordings)
+    """Where meetings are kept, one folder each."""
+
+    recording: RecordingSettings = RecordingSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
+    summary: SummarySettings = SummarySettings()
+    memory: MemorySettings = MemorySettings()
+    screen: ScreenSettings = ScreenSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls, _read(paths.config_file()))
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this user.
+
+    Args:
+        overrides: Values from the command line, nested by section; they win over everything else.
+
+    Raises:
+        SettingsError: A value is not allowed; the message names where it stands, the key and what is allowed.
+    """
+    try:
+        return Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        raise _explain(error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line, or move the file away.") from error
+
+
+def _explain(error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _known(first["loc"][:-1])
+        return SettingsError(f"There is no setting `{key}` ({_origin(key)}).", f"There are: {', '.join(known)}.")
+    said = str(first["msg"])
+    return SettingsError(
+        f"The setting `{key}` ({_origin(key)}) is {first['input']!r}: {said[:1].lower()}{said[1:]}.", "Correct it."
+    )
+
+
+def _origin(key: str) -> str:
+    variable = "SOTTO_" + key.split(".0")[0].replace(".", "_").upper()
+    return variable if variable in os.environ else str(paths.config_file())
+
+
+def _known(section: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in section:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return sorted(model.model_fields)
+        model = field.annotation
+    return sorted(model.model_fields)

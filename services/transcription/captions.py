@@ -1,0 +1,108 @@
+"""Live captions: while a recording runs, the speech model follows its chunks on disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from services.errors import CancelledError, SottoError, WorkerDiedError
+from services.events import CaptionChanged, Emit, Failed, SegmentReady
+from services.files import JsonLines
+from services.hosted import HostedModel
+from services.library.meeting import Meeting
+from services.library.segments import Segment
+from services.models.catalogue import EngineSpec
+from services.residency import Residency
+from services.worker.handler import Json
+
+_log = logging.getLogger(__name__)
+
+_RESTARTS = 2
+"""A speech process that dies is started again so often, then the meeting goes on without captions."""
+
+
+class Captions:
+    """Follows one recording at a time, on a thread of its own. Never touches the recording itself.
+
+    Args:
+        stt: The speech model.
+        residency: Lends it; captions wait while another meeting is being processed, and catch up from disk.
+        emit: Receives `CaptionChanged`, and `SegmentReady` with `preview=True`.
+    """
+
+    def __init__(self, stt: HostedModel, residency: Residency, emit: Emit) -> None:
+        self._stt = stt
+        self._residency = residency
+        self._emit = emit
+        self._stop = threading.Event()
+        self._following = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, folder: Path, spec: EngineSpec, language: str) -> None:
+        """Begin to follow the recording in `folder`."""
+        self.stop()
+        self._stop.clear()
+        self._thread = threading.Thread(
+            target=self._run, args=(Meeting(folder), spec, language), name="captions", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the captions; returns when the speech model is free again."""
+        self._stop.set()
+        thread, self._thread = self._thread, None
+        while thread is not None and thread.is_alive():
+            if self._following.is_set():
+                self._stt.cancel()
+            thread.join(0.1)
+
+    def _run(self, meeting: Meeting, spec: EngineSpec, language: str) -> None:
+        try:
+            with (
+                JsonLines(meeting.live) as live,
+                self._residency.lease(self._stt, spec.label, spec.load_args(), self._stop),
+            ):
+                self._follow(meeting, live, language)
+        except CancelledError:
+            _log.info("captions ended before they began")
+        except SottoError as error:
+            self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
+
+    def _follow(self, meeting: Meeting, live: JsonLines, language: str) -> None:
+        position = 0.0
+
+        def show(item: Json) -> None:
+            nonlocal position
+            if "segment" in item:
+                segment = Segment.from_dict(item["segment"])
+                position = segment.end
+                live.append(segment.to_dict())
+                self._emit(CaptionChanged(meeting.folder, segment.speaker, ""))
+                self._emit(SegmentReady(meeting.folder, segment, preview=True))
+            elif "partial" in item:
+                partial = item["partial"]
+                self._emit(CaptionChanged(meeting.folder, str(partial["speaker"]), str(partial["text"])))
+            elif "skipped" in item:
+                position = float(item["skipped"]["end"])
+                live.append({"skipped": item["skipped"]})
+
+        for attempt in range(_RESTARTS + 1):
+            if self._stop.is_set():
+                return
+            self._following.set()
+            try:
+                self._stt.load_model()
+                self._stt.run(
+                    "follow",
+                    {"meeting": str(meeting.folder), "language": language, "from_s": position},
+                    on_item=show,
+                    on_progress=lambda *_: None,
+                )
+                return
+            except WorkerDiedError:
+                if attempt == _RESTARTS:
+                    raise
+                _log.warning("the speech process died while following; starting it again", exc_info=True)
+            finally:
+                self._following.clear()

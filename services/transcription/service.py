@@ -1,0 +1,100 @@
+"""Speech to text as the app sees it: a meeting in, segments on disk and as events out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.events import Emit, SegmentReady
+from services.files import JsonLines
+from services.hosted import HostedModel
+from services.library.meeting import Meeting
+from services.library.segments import Segment
+from services.models.catalogue import EngineSpec
+from services.residency import Residency
+from services.worker.handler import Json
+
+_WINDOW_SECONDS = 30.0
+"""The longest stretch of audio that one step of a transcription works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What a transcription came to.
+
+    Attributes:
+        duration_s: Length of the audio.
+        speech_s: How much of it is speech; 0 when nobody speaks.
+        segments: How many segments were written.
+        warnings: What was wrong with the file, where it could be read all the same.
+    """
+
+    duration_s: float
+    speech_s: float
+    segments: int
+    warnings: tuple[str, ...] = ()
+
+
+class Transcriber:
+    """Runs the speech model over whole meetings. Used by one thread at a time; `cancel` from any.
+
+    Args:
+        stt: The speech model.
+        residency: Lends it.
+        emit: Receives a `SegmentReady` for every segment, after it is on disk.
+    """
+
+    def __init__(self, stt: HostedModel, residency: Residency, emit: Emit) -> None:
+        self._stt = stt
+        self._residency = residency
+        self._emit = emit
+
+    def transcribe(
+        self,
+        meeting: Meeting,
+        source: Path,
+        spec: EngineSpec,
+        language: str,
+        on_progress: Callable[[float, float, str], None],
+        cancel: threading.Event,
+    ) -> Transcription:
+        """Write the final transcript of `meeting`, from its beginning.
+
+        Args:
+            meeting: Where transcript.jsonl goes.
+            source: The meeting's own folder, or an audio or video file.
+            spec: The engine.
+            language: ISO 639-1 code.
+            on_progress: Takes seconds done, seconds in all, and what is being done.
+            cancel: Set it (and call `cancel`) to end early; segments so far stay on disk.
+
+        Raises:
+            CancelledError, AudioFileError, StorageError, ModelError, WorkerError
+        """
+        meeting.transcript.unlink(missing_ok=True)
+        count = 0
+        with JsonLines(meeting.transcript) as transcript:
+
+            def keep(item: Json) -> None:
+                nonlocal count
+                segment = Segment.from_dict(item["segment"])
+                transcript.append(segment.to_dict())
+                count += 1
+                self._emit(SegmentReady(meeting.folder, segment, preview=False))
+
+            with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
+                result = stt.run(
+                    "transcribe",
+                    {"path": str(source), "language": language},
+                    on_item=keep,
+                    on_progress=on_progress,
+                    step_work=_WINDOW_SECONDS,
+                )
+        return Transcription(
+            float(result["duration_s"]),
+            float(result["speech_s"]),
+            count,
+            tuple(str(warning) for warning in result["warnings"]),
+        )

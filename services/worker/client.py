@@ -1,0 +1,231 @@
+"""The app's side of a worker: start, call, stream, cancel, end. Owned by one service thread."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from services import paths
+from services.errors import SottoError, WorkerDiedError, WorkerError, WorkerStalledError
+from services.memory.probe import usage
+from services.memory.usage import MemoryUsage
+from services.text import one_line
+from services.worker import protocol
+from services.worker.handler import Json
+from services.worker.patience import Patience
+from services.worker.process import make_expendable
+
+_POLL_SECONDS = 0.5
+_GRACE_SECONDS = 3.0
+_LOG_LINES = 3
+
+# Linux sends the parent-death signal when the *thread* that started a child ends. So one thread starts them all,
+# and lives as long as the program.
+_SPAWNER = ThreadPoolExecutor(1, "spawner")
+
+
+def _ignore_item(_: Json) -> None:
+    """For calls that stream nothing."""
+
+
+def _ignore_progress(_done: float, _total: float, _what: str) -> None:
+    """For calls whose progress nobody watches."""
+
+
+class Worker:
+    """A child process of one kind. Started on construction; `close` returns when it is gone.
+
+    Args:
+        kind: A key of `services.worker.kinds.KINDS`.
+        log: File for what the child prints (native libraries print a lot); by default the log of its kind.
+
+    Raises:
+        WorkerError: The child did not come up, or is of another version.
+    """
+
+    def __init__(self, kind: str, log: Path | None = None) -> None:
+        self.kind = kind
+        self._log = log or paths.log_file(kind)
+        self._numbers = itertools.count(1)
+        self._call = 0
+        self._call_lock = threading.Lock()
+        self._answered = True
+        ours, theirs = socket.socketpair()
+        with ours, theirs, open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            self._log_start = output.tell()
+            self._process = _SPAWNER.submit(
+                subprocess.Popen,
+                [sys.executable, "-P", "-m", "services.worker.host", kind, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                cwd="/",
+            ).result()
+            self._channel = protocol.Channel(ours.dup())
+        make_expendable(self.pid)
+        try:
+            self._greet()
+        except SottoError:
+            self.kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def idle(self) -> bool:
+        """False while a call is unanswered, also one that its caller has given up."""
+        return self._answered
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def memory(self) -> MemoryUsage:
+        """What the child holds now; nothing when it is gone."""
+        return usage(self.pid) if self.alive else MemoryUsage()
+
+    def call(
+        self,
+        method: str,
+        args: Json | None = None,
+        *,
+        on_item: Callable[[Json], None] = _ignore_item,
+        on_progress: Callable[[float, float, str], None] = _ignore_progress,
+        step_work: float = 0.0,
+    ) -> Json:
+        """Run `method` in the child and wait for its result.
+
+        Args:
+            method: Name of the method.
+            args: Plain data.
+            on_item: Takes each piece of the result as it comes, on this thread.
+            on_progress: Takes (done, total, what), on this thread.
+            step_work: Seconds that one step may honestly take on a slow machine, beyond the usual allowance.
+
+        Raises:
+            CancelledError: `cancel` was called.
+            WorkerDiedError: The child ended; the message has the signal and its last words.
+            WorkerStalledError: It stood still (see `Patience`); it has been killed.
+            SottoError: Whatever the method raised.
+        """
+        number = next(self._numbers)
+        with self._call_lock:
+            self._call = number
+        try:
+            self._answered = False
+            self._channel.send({"id": number, "call": method, "args": args or {}})
+            patience = Patience(self.pid, step_work)
+            while True:
+                frame = self._next(patience)
+                patience.renew()
+                if "item" in frame:
+                    on_item(frame["item"])
+                elif "progress" in frame:
+                    on_progress(*frame["progress"])
+                elif "error" in frame:
+                    self._answered = True
+                    raise SottoError.from_dict(frame["error"])
+                else:
+                    self._answered = True
+                    return dict(frame["result"])
+        except OSError as error:
+            raise self._died() from error
+        finally:
+            with self._call_lock:
+                self._call = 0
+
+    def _next(self, patience: Patience) -> dict[str, Any]:
+        while True:
+            try:
+                frame = self._channel.receive(_POLL_SECONDS)
+            except TimeoutError:
+                if patience.exhausted():
+                    self.kill()
+                    raise WorkerStalledError(
+                        f"The {self.kind} process stood still for {patience.waited:.0f} s and was ended.",
+                        "Try again; what is on disk is kept.",
+                    ) from None
+                continue
+            if frame is None:
+                raise self._died()
+            return frame
+
+    def cancel(self) -> None:
+        """Ask the call at work to end. From any thread; nothing happens when none is at work."""
+        with self._call_lock:
+            if self._call:
+                try:
+                    self._channel.send({"cancel": self._call})
+                except OSError:
+                    return  # it has ended; the call itself tells how
+
+    def close(self) -> None:
+        """End the child and wait until it is gone: closing the socket asks, SIGKILL insists."""
+        self._channel.close()
+        try:
+            self._process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the child without asking. Returns when it has been reaped."""
+        if self.alive:
+            self._process.kill()
+        self._process.wait()
+        self._channel.close()
+
+    def _greet(self) -> None:
+        hello = self._next(Patience(self.pid)).get("hello")
+        version = hello.get("version") if isinstance(hello, dict) else None
+        if version != protocol.VERSION:
+            raise WorkerError(
+                f"The {self.kind} process speaks version {version}, this sotto {protocol.VERSION}.",
+                "Restart sotto: it was updated while it ran.",
+            )
+
+    def _died(self) -> WorkerDiedError:
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.kill()
+        code = self._process.returncode
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
+        words = "; ".join(self.last_words())
+        hint = f"Its last words: {words}" if words else f"The log is {self._log}."
+        if code == -signal.SIGKILL:
+            hint = "The system may have been out of memory: choose a smaller model. " + hint
+        return WorkerDiedError(f"The {self.kind} process {how}.", hint)
+
+    def last_words(self) -> Sequence[str]:
+        """The last lines that the log received since this child was started."""
+        with self._log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._log_start, size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+        return [one_line(line) for line in lines if line.strip()][-_LOG_LINES:]
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
