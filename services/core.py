@@ -1,0 +1,110 @@
+"""All services of one program, wired together. The app has one of these; commands build what they need from it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from services.errors import SottoError
+from services.events import Emit, Event, Failed, RecordingStarted, RecordingStopped
+from services.hosted import HostedModel
+from services.jobs import Jobs
+from services.memory.monitor import MemoryMonitor
+from services.models.catalogue import parse_engine
+from services.pipeline import Pipeline, Plan
+from services.recording.client import RecordingRequest
+from services.recording.service import RecordingService
+from services.residency import Residency
+from services.settings import Settings
+from services.transcription.captions import Captions
+
+_log = logging.getLogger(__name__)
+
+
+def plan_of(settings: Settings) -> Plan:
+    """How these settings want meetings to be processed.
+
+    Raises:
+        UsageError: An engine or model that does not exist.
+    """
+    summary = settings.summary.engine
+    return Plan(
+        stt=parse_engine("stt", settings.transcription.engine),
+        summary=None if summary == "none" else parse_engine("summary", summary),
+        language=settings.transcription.language,
+        max_context=settings.summary.max_context,
+        folder=settings.folder,
+    )
+
+
+class Services:
+    """Every service, and the rules between them: captions follow a recording, processing follows its end.
+
+    All methods may be called from the interface's thread: none of them waits for a model, a device or a disk.
+
+    Args:
+        settings: Fixed for the life of the services.
+        emit: Receives every event, on the thread of the service that tells it.
+
+    Raises:
+        UsageError: The settings name an engine or model that does not exist.
+    """
+
+    def __init__(self, settings: Settings, emit: Emit) -> None:
+        self.settings = settings
+        self.plan = plan_of(settings)
+        self._emit_outside = emit
+        self.stt = HostedModel("stt", self._emit)
+        self.llm = HostedModel("llm", self._emit)
+        self._residency = Residency((self.stt, self.llm))
+        self.jobs = Jobs(Pipeline(self.stt, self.llm, self._residency, self._emit), self._emit)
+        self.captions = Captions(self.stt, self._residency, self._emit)
+        self.recording = RecordingService(self._emit)
+        self.memory = MemoryMonitor(settings.memory.sample_seconds)
+
+    def start(self) -> None:
+        """Start the threads, and take up a recording that runs already."""
+        self.jobs.start()
+        self.memory.start()
+        self.recording.attach_if_running()
+
+    def close(self) -> None:
+        """End everything but a recorder at work: it goes on, and the next start finds it."""
+        self.recording.close()
+        self.captions.stop()
+        self.jobs.close()
+        self.memory.close()
+
+    def start_recording(self, sources: tuple[str, ...] = (), title: str = "") -> None:
+        """Begin to record; `RecordingStarted` or `Failed` follows."""
+        settings = self.settings
+        self.recording.start(
+            RecordingRequest(
+                sources=sources or settings.recording.sources,
+                title=title,
+                folder=settings.folder,
+                rate=settings.recording.rate,
+                chunk_seconds=settings.recording.chunk_seconds,
+            )
+        )
+
+    def stop_recording(self) -> None:
+        """End the recording; `RecordingStopped` follows, and then its processing."""
+        self.recording.stop()
+
+    def open_file(self, path: Path) -> None:
+        """Process an audio or video file, or what is left to do of a meeting's folder."""
+        self.jobs.submit(path, self.plan)
+
+    def cancel(self) -> None:
+        """End the processing at work; what its finished stages made stays."""
+        self.jobs.cancel()
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, RecordingStarted) and self.settings.recording.captions:
+            self.captions.start(event.meeting, self.plan.stt, self.plan.language)
+        elif isinstance(event, RecordingStopped):
+            self.captions.stop()
+            self.jobs.submit(event.meeting, self.plan)
+        self._emit_outside(event)
