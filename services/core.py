@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from pathlib import Path
 
-from services.errors import SottoError
-from services.events import Emit, Event, Failed, RecordingStarted, RecordingStopped
+from services.events import Emit, Event, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
 from services.memory.monitor import MemoryMonitor
@@ -18,8 +15,6 @@ from services.recording.service import RecordingService
 from services.residency import Residency
 from services.settings import Settings
 from services.transcription.captions import Captions
-
-_log = logging.getLogger(__name__)
 
 
 def plan_of(settings: Settings) -> Plan:

@@ -1,4 +1,4 @@
-"""A model that lives in a worker: the five states around one child process. Speech and summary both are one of these."""
+"""A model that lives in a worker: the five states around one child process. Speech and summary both are one."""
 
 from __future__ import annotations
 

@@ -86,9 +86,11 @@ class Pipeline:
     def cancel(self) -> None:
         """End the work on the meeting at hand; what its finished stages made stays."""
         self._cancel.set()
+        for model in self._models:
+            model.cancel()
         archiver = self._archiver
-        for worker in (*self._models, *([archiver] if archiver else [])):
-            worker.cancel()
+        if archiver is not None:
+            archiver.cancel()
 
     def process(self, source: Path, plan: Plan) -> Outcome:
         """Do what is not done yet of the meeting in folder `source`, or of the audio or video file `source`.
@@ -138,7 +140,7 @@ class Pipeline:
             self._stage(meeting, "archive", outcome, lambda: self._archive(meeting))
 
     def _stage(self, meeting: Meeting, stage: Stage, outcome: Outcome, work: Callable[[], str]) -> bool:
-        """Run one stage unless it is done. Its failure is kept in the outcome and on disk; returns whether it is done."""
+        """Run one stage unless it is done. A failure is kept in the outcome and on disk. Returns whether it is done."""
         if meeting.stage(stage) == "done":
             return True
         if stage != "archive" and self._residency.leased:

@@ -22,6 +22,7 @@ from services.memory.usage import MemoryUsage
 from services.text import one_line
 from services.worker import protocol
 from services.worker.handler import Json
+from services.worker.kinds import KINDS
 from services.worker.patience import Patience
 from services.worker.process import make_expendable
 
@@ -46,14 +47,15 @@ class Worker:
     """A child process of one kind. Started on construction; `close` returns when it is gone.
 
     Args:
-        kind: A key of `services.worker.kinds.KINDS`.
+        kind: What it is for: a key of `services.worker.kinds.KINDS`, unless `module` is given.
         log: File for what the child prints (native libraries print a lot); by default the log of its kind.
+        module: The module that serves its calls.
 
     Raises:
         WorkerError: The child did not come up, or is of another version.
     """
 
-    def __init__(self, kind: str, log: Path | None = None) -> None:
+    def __init__(self, kind: str, log: Path | None = None, module: str = "") -> None:
         self.kind = kind
         self._log = log or paths.log_file(kind)
         self._numbers = itertools.count(1)
@@ -63,9 +65,10 @@ class Worker:
         ours, theirs = socket.socketpair()
         with ours, theirs, open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
             self._log_start = output.tell()
+            fd = str(theirs.fileno())
             self._process = _SPAWNER.submit(
                 subprocess.Popen,
-                [sys.executable, "-P", "-m", "services.worker.host", kind, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "services.worker.host", kind, module or KINDS[kind], fd],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

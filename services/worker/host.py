@@ -1,4 +1,4 @@
-"""The child: `python -m services.worker.host KIND FD`, started by `services.worker.client`.
+"""The child: `python -m services.worker.host KIND MODULE FD`, started by `services.worker.client`.
 
 The main thread runs the calls, one after another. A second thread reads the socket, so that a cancel arrives while a
 call is at work, and so that the child ends at once when the app is gone.
@@ -19,7 +19,6 @@ import time
 from services.errors import CancelledError, ModelError, SottoError, WorkerError
 from services.worker import protocol
 from services.worker.handler import Handler, Json
-from services.worker.kinds import KINDS
 from services.worker.process import die_with_parent
 
 _log = logging.getLogger("sotto.worker")
@@ -75,12 +74,11 @@ class Host:
             self._open.pop(call.number, None)
 
     def _serve(self, call: HostCall, name: str, args: Json) -> Json:
+        if name not in self._handler:
+            return {"error": WorkerError(f"This worker has no method {name!r}.").to_dict()}
         try:
             call.check()
-            method = self._handler.get(name)
-            if method is None:
-                raise WorkerError(f"This worker has no method {name!r}.")
-            return {"result": method(args, call)}
+            return {"result": self._handler[name](args, call)}
         except SottoError as error:
             return {"error": error.to_dict()}
         except MemoryError:
@@ -126,17 +124,17 @@ class Host:
         os._exit(0)
 
 
-def main(kind: str, fd: int) -> int:
+def main(kind: str, module: str, fd: int) -> int:
     die_with_parent()
     # Ctrl-C in the terminal goes to the whole foreground group; the app decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {kind} %(name)s %(levelname)s %(message)s")
     channel = protocol.Channel(socket.socket(fileno=fd))
-    handler: Handler = importlib.import_module(KINDS[kind]).create()
+    handler: Handler = importlib.import_module(module).create()
     channel.send({"hello": {"version": protocol.VERSION, "kind": kind, "pid": os.getpid()}})
     Host(handler, channel).run()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

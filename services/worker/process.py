@@ -16,7 +16,7 @@ _MODEL_NICE = 5
 
 
 def die_with_parent() -> None:
-    """Called in the child: the kernel ends it when the thread that started it ends (Linux; elsewhere the socket tells)."""
+    """Called in the child: on Linux the kernel ends it when the thread that started it ends."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -1,0 +1,22 @@
+"""`sotto`: the app."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from services import settings
+from services.errors import UsageError
+
+
+def run(_: Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The app needs a terminal.", "Without one, try `sotto demo` or `sotto process FILE`.")
+    chosen = settings.load()
+    # First the private terminal, then textual: it takes hold of the terminal when it is imported.
+    from tui import terminal
+
+    terminal.prepare()
+    from tui.app import run as run_app
+
+    return run_app(chosen)

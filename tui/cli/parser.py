@@ -1,0 +1,157 @@
+"""The command line: one parser, with examples in every help text."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from services import __version__
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    Subparsers = _SubParsersAction[argparse.ArgumentParser]
+
+_EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use"
+
+
+class Arguments(Protocol):
+    """What `parse` returns: the namespace of the command, and the function that runs it."""
+
+    run: Callable[[Arguments], int]
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Parse a command line; leaves the program with code 2 and a usage line when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="sotto",
+        description="A meeting recorder that lives in a terminal. Without a command it opens the app.",
+        epilog=_examples(
+            "sotto                               open the app",
+            "sotto demo                          see what it does, without a microphone",
+            "sotto record --title 'Weekly sync'  record until Ctrl-C, then write it up",
+            "sotto process interview.m4a         write up a file",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sotto {__version__}")
+    parser.set_defaults(run=_lazy("app"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for add in (_record, _process, _demo, _devices, _doctor, _monitor):
+        add(commands)
+    return cast(Arguments, parser.parse_args(argv))
+
+
+def _lazy(module: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        return int(import_module(f"tui.cli.{module}").run(arguments))
+
+    return run
+
+
+def _command(commands: Subparsers, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=summary + ".",
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_lazy(name))
+    return parser
+
+
+def _examples(*lines: str) -> str:
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines) + f"\n\n{_EXIT_CODES}"
+
+
+def _record(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "record",
+        "Record a meeting and write it up; Ctrl-C ends the recording",
+        "sotto record",
+        "sotto record --for 3600 --title 'Weekly sync'",
+        "sotto record --source 'USB Microphone' --no-process",
+        "sotto record --source file:talk.flac --speed 20 --json",
+    )
+    parser.add_argument(
+        "--source",
+        action="append",
+        metavar="SRC",
+        help="mic, the name of a device (see `sotto devices`) or file:PATH; twice for two channels",
+    )
+    parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop after so long")
+    parser.add_argument("--title", default="", help="what the meeting is called")
+    parser.add_argument("--speed", type=_positive, default=1.0, metavar="N", help="play file: sources N times as fast")
+    parser.add_argument("--no-process", action="store_true", help="only record; `sotto process FOLDER` does the rest")
+    _engines(parser)
+    _json(parser)
+
+
+def _process(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "process",
+        "Transcribe and summarize audio or video files",
+        "sotto process meeting.m4a",
+        "sotto process *.mp3 --summary none --json",
+        "sotto process talk.webm --summary llama:/models/small.gguf",
+        "sotto process ~/Recordings/sotto/2026-03-14_1030_weekly-sync   what is left to do of a meeting",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video file, or a meeting's folder")
+    _engines(parser)
+    _json(parser)
+
+
+def _demo(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "Play the sample meeting through everything, without a microphone",
+        "sotto demo",
+        "sotto demo --speed 1",
+    )
+    parser.add_argument("--speed", type=_positive, default=20.0, metavar="N", help="play it N times as fast (20)")
+
+
+def _devices(commands: Subparsers) -> None:
+    _json(_command(commands, "devices", "List what can be recorded", "sotto devices", "sotto devices --json"))
+
+
+def _doctor(commands: Subparsers) -> None:
+    _json(_command(commands, "doctor", "Check what works on this machine and what is missing", "sotto doctor"))
+
+
+def _monitor(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "monitor",
+        "Show the memory that a running sotto (or any process) takes",
+        "sotto monitor",
+        "sotto monitor 4711",
+        "sotto monitor --once --json",
+    )
+    parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="a process; its children count too")
+    parser.add_argument("--once", action="store_true", help="print once and end")
+    _json(parser)
+
+
+def _engines(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stt", metavar="ENGINE[:MODEL]", help="speech recogniser (moonshine)")
+    parser.add_argument("--summary", metavar="ENGINE[:MODEL]", help="extractive, llama:PATH or none")
+    parser.add_argument("--language", metavar="CODE", help="language of the meeting (en)")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
