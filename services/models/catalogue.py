@@ -1,0 +1,166 @@
+"""The engines there are: what each does, needs and costs. Looked up without importing any of them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from services.errors import MissingPackageError, UsageError
+from services.text import one_line
+from services.worker.handler import Json
+
+Job = Literal["stt", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """One engine.
+
+    Attributes:
+        job: `stt` (speech to text) or `summary`.
+        name: As a person writes it.
+        aliases: Other spellings of the name.
+        where: The class that runs it, as `module:class`.
+        models: Models by name, the default first. Empty: it has none to choose from.
+        takes_path: Its model is a file given by path.
+        size_mb: Size on disk in MB; 0 where that depends on the model.
+        memory_mb: Memory of its process at work, measured, in MB of PSS; 0 where that depends on the model.
+        licence: Of engine and weights.
+        languages: ISO 639-1 codes of what it understands; empty for any.
+        package: The module that it needs and sotto does not always have; empty for none.
+        install: What to do when that module is missing.
+    """
+
+    job: Job
+    name: str
+    where: str
+    aliases: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    takes_path: bool = False
+    size_mb: int = 0
+    memory_mb: int = 0
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    package: str = ""
+    install: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package is there; nothing is imported."""
+        return not self.package or importlib.util.find_spec(self.package) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine and a model that somebody chose.
+
+    Attributes:
+        engine: Name of the engine in the catalogue.
+        model: Name of the model, or its path; empty where the engine has none.
+    """
+
+    engine: str
+    model: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the screen calls it: `moonshine:tiny-en`; of a path only the file's name."""
+        return one_line(f"{self.engine}:{Path(self.model).name}") if self.model else self.engine
+
+    def load_args(self) -> Json:
+        """Arguments of the `load` method of the worker that runs it."""
+        return {"engine": self.engine, "model": self.model}
+
+
+CATALOGUE = (
+    EngineEntry(
+        job="stt",
+        name="moonshine",
+        where="services.transcription.moonshine:Moonshine",
+        models=("tiny-en",),
+        size_mb=44,
+        memory_mb=260,
+        licence="MIT",
+        languages=("en",),
+        package="moonshine_voice",
+        install="Install it with `pip install moonshine-voice==0.0.73`.",
+    ),
+    EngineEntry(
+        job="summary",
+        name="extractive",
+        where="services.summarization.extractive:Extractive",
+        licence="MIT",
+    ),
+    EngineEntry(
+        job="summary",
+        name="llama-cpp-python",
+        where="services.summarization.llama:Llama",
+        aliases=("llama",),
+        takes_path=True,
+        licence="MIT; the model has its own",
+        package="llama_cpp",
+        install="`make llama` compiles and installs it (about 5 minutes).",
+    ),
+)
+
+
+def engines(job: Job) -> tuple[EngineEntry, ...]:
+    """The engines for a job, the built-in one first."""
+    return tuple(entry for entry in CATALOGUE if entry.job == job)
+
+
+def find_engine(job: Job, name: str) -> EngineEntry:
+    """The entry of an engine.
+
+    Raises:
+        UsageError: There is none of that name; the hint lists those there are.
+    """
+    for entry in engines(job):
+        if name.lower() in (entry.name, *entry.aliases):
+            return entry
+    what = "speech engine" if job == "stt" else "summary engine"
+    raise UsageError(f"There is no {what} {one_line(name)!r}.", f"There are: {', '.join(_choices(job))}.")
+
+
+def parse_engine(job: Job, text: str) -> EngineSpec:
+    """What `ENGINE` or `ENGINE:MODEL` means.
+
+    Args:
+        job: `stt` or `summary`. `none`, for no summary, is the caller's to understand.
+        text: As typed; a model's path may begin with `~` and hold colons.
+
+    Raises:
+        UsageError: An engine or model that does not exist; the hint lists those there are.
+    """
+    name, _, model = text.strip().partition(":")
+    entry = find_engine(job, name)
+    if entry.takes_path:
+        if not model:
+            raise UsageError(f"{entry.name} needs a model.", f"Give the path of a GGUF file: {name}:/PATH/MODEL.gguf")
+        return EngineSpec(entry.name, str(Path(model).expanduser().absolute()))
+    if not model:
+        return EngineSpec(entry.name, entry.models[0] if entry.models else "")
+    if model not in entry.models:
+        there = f"There are: {', '.join(entry.models)}." if entry.models else f"Write just {entry.name}."
+        raise UsageError(f"{entry.name} has no model {one_line(model)!r}.", there)
+    return EngineSpec(entry.name, model)
+
+
+def engine_class(entry: EngineEntry) -> Any:
+    """Import the class that runs an engine. For workers only: this loads the engine's libraries.
+
+    Raises:
+        MissingPackageError: Its package is not installed; the hint says how to get it.
+    """
+    if not entry.installed:
+        raise MissingPackageError(f"{entry.name} is not installed.", entry.install)
+    module, _, name = entry.where.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _choices(job: Job) -> list[str]:
+    found = [f"{entry.name}:PATH" if entry.takes_path else entry.name for entry in engines(job)]
+    return [*found, "none"] if job == "summary" else found
