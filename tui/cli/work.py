@@ -1,0 +1,182 @@
+"""What `process`, `record` and `demo` share: run the pipeline in this process, show it, print what came of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from services import settings
+from services.core import plan_of
+from services.errors import CancelledError, SottoError
+from services.events import Event, SegmentReady, StageChanged
+from services.hosted import HostedModel
+from services.library.meeting import Meeting
+from services.library.segments import Segment, as_text, read_segments
+from services.pipeline import NO_SPEECH, Outcome, Pipeline, Plan
+from services.residency import Residency
+from services.settings import Settings
+from services.text import clock
+from tui.cli.output import Status, fail, note, say, say_json
+
+_TICK_SECONDS = 0.5
+
+
+def settings_for(arguments: Namespace) -> Settings:
+    """The settings, with `--stt`, `--summary` and `--language` above all else.
+
+    Raises:
+        SettingsError
+    """
+    given: dict[str, dict[str, str]] = {}
+    for section, key, value in (
+        ("transcription", "engine", arguments.stt),
+        ("transcription", "language", arguments.language),
+        ("summary", "engine", arguments.summary),
+    ):
+        if value is not None:
+            given.setdefault(section, {})[key] = value
+    return settings.load(given)
+
+
+class Work:
+    """A pipeline for one command, and the words about it.
+
+    Args:
+        chosen: The settings.
+        as_json: Print an object per source instead of text.
+
+    Raises:
+        UsageError: An engine or model that does not exist.
+    """
+
+    def __init__(self, chosen: Settings, as_json: bool) -> None:
+        self.plan: Plan = plan_of(chosen)
+        self._json = as_json
+        stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
+        self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
+
+    def process(self, source: Path, extra: dict[str, Any] | None = None) -> Outcome:
+        """Process one file or meeting, and print what came of it. `extra` is added to the JSON object."""
+        with _ticking(self.pipeline), _cancelled_by_signals(self.pipeline):
+            outcome = self.pipeline.process(source, self.plan)
+        if self._json:
+            say_json(self.describe(outcome) | (extra or {}))
+        else:
+            _print(outcome)
+        return outcome
+
+    def describe(self, outcome: Outcome) -> dict[str, Any]:
+        """The outcome as the JSON object that scripts rely on (README, `sotto process --json`)."""
+        segments = list(_segments(outcome))
+        duration = outcome.duration_s
+        return {
+            "file": str(outcome.source),
+            "meeting": str(outcome.meeting) if outcome.meeting else None,
+            "ok": outcome.ok,
+            "error": " ".join(error.message for error in outcome.errors) or None,
+            "hint": " ".join(error.hint for error in outcome.errors if error.hint) or None,
+            "warnings": outcome.warnings,
+            "duration_s": round(duration, 3),
+            "text": " ".join(segment.text for segment in segments),
+            "segments": [segment.to_dict() for segment in segments],
+            "summary": _summary(outcome),
+            "wall_s": round(outcome.wall_s, 3),
+            "real_time_factor": round(outcome.wall_s / duration, 4) if duration else None,
+            "peak_pss_mb": round(outcome.peak_pss_mb, 1),
+            "load_s": round(outcome.load_s, 3),
+            "unload_s": round(outcome.unload_s, 3),
+            "stt": self.plan.stt.label,
+            "llm": self.plan.summary.label if self.plan.summary else None,
+        }
+
+    def _show(self, event: Event) -> None:
+        if self._json:
+            return
+        if isinstance(event, SegmentReady):
+            say(_line(event.segment))
+        elif isinstance(event, StageChanged) and event.status == "skipped":
+            note(f"No summary: {event.detail}")
+
+
+def _line(segment: Segment) -> str:
+    return f"[{clock(segment.start)}] {as_text([segment])}"
+
+
+def _segments(outcome: Outcome) -> Iterator[Segment]:
+    return read_segments(Meeting(outcome.meeting).transcript) if outcome.meeting else iter(())
+
+
+def _summary(outcome: Outcome) -> str:
+    file = Meeting(outcome.meeting).summary if outcome.meeting else None
+    return file.read_text(encoding="utf-8") if file is not None and file.exists() else ""
+
+
+def _print(outcome: Outcome) -> None:
+    for warning in outcome.warnings:
+        note(f"{outcome.source.name}: {warning}")
+    if outcome.meeting and outcome.ok and next(_segments(outcome), None) is None:
+        say(NO_SPEECH)
+    summary = _summary(outcome)
+    if summary:
+        say()
+        say(summary)
+    for error in outcome.errors:
+        fail(_named(outcome.source, error))
+    if outcome.meeting:
+        note(f"Kept in {outcome.meeting}")
+        if any(isinstance(error, CancelledError) for error in outcome.errors):
+            note(f"To go on: sotto process {outcome.meeting}")
+
+
+def _named(source: Path, error: SottoError) -> SottoError:
+    """The error with the file's name in front, where its sentence does not have it."""
+    if source.name in error.message:
+        return error
+    return type(error)(f"{source.name}: {error.message}", error.hint)
+
+
+@contextmanager
+def _ticking(pipeline: Pipeline) -> Iterator[None]:
+    """Keeps the status line up to date while the pipeline works."""
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(_TICK_SECONDS):
+            progress = pipeline.progress
+            if progress is not None:
+                share = f" {progress.fraction:.0%}" if progress.fraction is not None else ""
+                Status.show(f"{progress.what}{share}")
+
+    thread = threading.Thread(target=tick, name="status line")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        Status.clear()
+
+
+@contextmanager
+def _cancelled_by_signals(pipeline: Pipeline) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends the work in order, the second at once."""
+
+    def cancel(number: int, _: FrameType | None) -> None:
+        signal.signal(number, previous[number])
+        # On a thread of its own: the main thread may hold the very lock that cancelling needs.
+        threading.Thread(target=pipeline.cancel, name="cancel").start()
+
+    previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, cancel)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
