@@ -10,7 +10,7 @@ from services.jobs import Jobs
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import parse_engine
 from services.pipeline import Pipeline, Plan
-from services.recording.client import RecordingRequest
+from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
 from services.residency import Residency
 from services.settings import Settings
@@ -97,9 +97,12 @@ class Services:
         self.jobs.cancel()
 
     def _emit(self, event: Event) -> None:
-        if isinstance(event, RecordingStarted) and self.settings.recording.captions:
-            self.captions.start(event.meeting, self.plan.stt, self.plan.language)
+        if isinstance(event, RecordingStarted):
+            self.memory.follow(event.meeting)
+            if self.settings.recording.captions:
+                self.captions.start(event.meeting, self.plan.stt, self.plan.language)
         elif isinstance(event, RecordingStopped):
+            self.memory.follow(None)
             self.captions.stop()
             self.jobs.submit(event.meeting, self.plan)
         self._emit_outside(event)

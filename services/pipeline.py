@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, SottoError
+from services.errors import CancelledError, SottoError, StorageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus
+from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.meeting import UNTITLED, Meeting
 from services.memory.monitor import Peak
+from services.memory.report import log_record
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
 from services.summarization.service import Summarizer
@@ -81,6 +83,7 @@ class Pipeline:
         self._summarizer = Summarizer(llm, residency, emit)
         self._archiver: Worker | None = None
         self._cancel = threading.Event()
+        self._peak = Peak()
         self.progress: Progress | None = None
 
     def cancel(self) -> None:
@@ -101,7 +104,7 @@ class Pipeline:
         outcome = Outcome(source)
         begun = time.monotonic()
         load_before, unload_before = self._times()
-        with Peak() as peak:
+        with Peak() as self._peak:
             try:
                 self._run(source, plan, outcome)
             except SottoError as error:
@@ -112,7 +115,7 @@ class Pipeline:
         outcome.wall_s = time.monotonic() - begun
         load, unload = self._times()
         outcome.load_s, outcome.unload_s = load - load_before, unload - unload_before
-        outcome.peak_pss_mb = peak.pss_mb
+        outcome.peak_pss_mb = self._peak.pss_mb
         if outcome.meeting is not None:
             self._emit(MeetingFinished(outcome.meeting, Meeting(outcome.meeting).title, outcome.ok))
         return outcome
@@ -157,6 +160,7 @@ class Pipeline:
             return False
         finally:
             self.progress = None
+            self._note_memory(meeting, stage)
         self._tell(meeting, stage, "done", detail)
         return True
 
@@ -196,6 +200,19 @@ class Pipeline:
             finally:
                 self._archiver = None
         return ""
+
+    def _note_memory(self, meeting: Meeting, stage: Stage) -> None:
+        """A checkpoint in memory.jsonl: what is held at the end of a stage, and the most that was held so far."""
+        snapshot = self._peak.snapshot
+        if snapshot is None:
+            return
+        peaks = {component.name: round(component.peak, 1) for component in snapshot.components}
+        record = log_record(snapshot) | {"checkpoint": stage, "peak_mb": peaks | {"Total": round(self._peak.pss_mb, 1)}}
+        try:
+            with JsonLines(meeting.memory) as file:
+                file.append(record)
+        except StorageError:
+            _log.exception("the memory log of %s", meeting.folder)
 
     def _watch(self, stage: Stage) -> Callable[[float, float, str], None]:
         def keep(done: float, total: float, what: str) -> None:

@@ -159,7 +159,7 @@ class Meeting:
 
         Returns whether the folder is gone.
         """
-        made_by_us = {self.info_file, self.transcript}
+        made_by_us = {self.info_file, self.transcript, self.memory}
         if set(self.folder.iterdir()) - made_by_us or (self.transcript.exists() and self.transcript.stat().st_size):
             return False
         for file in made_by_us:

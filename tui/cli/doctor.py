@@ -1,0 +1,151 @@
+"""`sotto doctor`: what works on this machine, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from services import __version__, paths, settings
+from services.errors import SottoError
+from services.memory import probe
+from services.models.catalogue import CATALOGUE
+from services.recording.client import attach, list_devices
+from services.text import clock
+from tui.cli.output import say, say_json
+
+Verdict = Literal["ok", "note", "missing"]
+_MARK: dict[Verdict, str] = {"ok": "ok     ", "note": "note   ", "missing": "missing"}
+
+_LOW_DISK_GB = 1.0
+"""An hour of recording on two channels takes 0.23 GB before it is packed."""
+
+_LOW_MEMORY_MB = 500.0
+"""The built-in engines work in half of this; below it another program will soon be in trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. `missing` means that something a person came for does not work."""
+
+    what: str
+    verdict: Verdict
+    said: str
+    hint: str = ""
+
+
+def run(arguments: Namespace) -> int:
+    findings = [finding for check in _CHECKS for finding in _safely(check)]
+    if arguments.json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        width = max(len(finding.what) for finding in findings)
+        for finding in findings:
+            say(f"{_MARK[finding.verdict]}  {finding.what:<{width}}  {finding.said}")
+            if finding.hint:
+                say(f"{'':7}  {'':{width}}  {finding.hint}")
+    return int(any(finding.verdict == "missing" for finding in findings))
+
+
+def _safely(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except SottoError as error:
+        yield Finding(error.title.lower(), "missing", error.message, error.hint)
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("sotto", "ok", f"{__version__}, Python {platform.python_version()}, {platform.system()}")
+
+
+def _sound() -> Iterator[Finding]:
+    devices = list_devices()
+    if devices:
+        names = ", ".join(device.name for device in devices[:4])
+        yield Finding("sound", "ok", f"{len(devices)} input{'s' if len(devices) > 1 else ''}: {names}")
+    else:
+        yield Finding(
+            "sound",
+            "missing",
+            "no input device",
+            "Plug in a microphone or start the sound server. Files can be processed without one.",
+        )
+
+
+def _recorder() -> Iterator[Finding]:
+    client = attach()
+    if client is None:
+        return
+    try:
+        status = client.status()
+        yield Finding("recorder", "note", f"is recording {status.title!r} since {clock(status.seconds)}")
+    finally:
+        client.close()
+
+
+def _engines() -> Iterator[Finding]:
+    for entry in CATALOGUE:
+        what = "speech" if entry.job == "stt" else "summary"
+        if entry.installed:
+            yield Finding(what, "ok", f"{entry.name} ({entry.licence})")
+        else:
+            yield Finding(what, "note", f"{entry.name} is not installed", entry.install)
+
+
+def _disk() -> Iterator[Finding]:
+    folder = settings.load().folder
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding("recordings", "missing", f"{folder} cannot be written", "Set `folder` in the settings.")
+        return
+    free = shutil.disk_usage(existing).free / 2**30
+    said = f"{folder}, {free:.1f} GB free"
+    if free < _LOW_DISK_GB:
+        yield Finding("recordings", "missing", said, "Free some space, or set `folder` in the settings.")
+    else:
+        yield Finding("recordings", "ok", said)
+
+
+def _memory() -> Iterator[Finding]:
+    memory = probe.system()
+    limit = ", limited by a container" if memory.container else ""
+    said = f"{memory.available:,.0f} MB available of {memory.total:,.0f}{limit}, pressure {memory.pressure().value}"
+    if memory.available < _LOW_MEMORY_MB:
+        yield Finding("memory", "note", said, "Close something before a long meeting.")
+    else:
+        yield Finding("memory", "ok", said)
+
+
+def _terminal() -> Iterator[Finding]:
+    if not sys.stdout.isatty():
+        return
+    size = shutil.get_terminal_size()
+    said = f"{os.environ.get('TERM', 'unknown')}, {size.columns}x{size.lines}"
+    if size.columns < 60 or size.lines < 20:
+        yield Finding("terminal", "note", said, "The app needs 60x20.")
+    else:
+        yield Finding("terminal", "ok", said)
+
+
+def _files() -> Iterator[Finding]:
+    config = paths.config_file()
+    yield Finding("settings", "ok", f"{config}{'' if config.exists() else ' (not there: defaults)'}")
+    yield Finding("logs", "ok", str(Path(paths.log_file()).parent))
+
+
+_CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _versions,
+    _sound,
+    _recorder,
+    _engines,
+    _disk,
+    _memory,
+    _terminal,
+    _files,
+)

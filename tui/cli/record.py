@@ -1,0 +1,102 @@
+"""`sotto record`: record a meeting without the app, then write it up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from services.errors import RecorderError
+from services.recording.client import RecorderClient, start
+from services.recording.messages import RecordingRequest, RecordingStatus
+from services.text import clock
+from tui.cli.output import Status, fail, note, say_json
+from tui.cli.work import Work, settings_for
+
+
+def run(arguments: Namespace) -> int:
+    chosen = settings_for(arguments)
+    work = Work(chosen, arguments.json)  # first: a wrong engine is told before the meeting, not after it
+    request = RecordingRequest(
+        sources=tuple(arguments.source or chosen.recording.sources),
+        folder=chosen.folder,
+        title=arguments.title,
+        rate=chosen.recording.rate,
+        chunk_seconds=chosen.recording.chunk_seconds,
+        seconds=arguments.seconds,
+        speed=arguments.speed,
+    )
+    status = record(request)
+    meeting = status.meeting
+    if status.error is not None:
+        fail(status.error)
+    if meeting is None:
+        return 1
+    note(f"Recorded {clock(status.seconds)} in {meeting}")
+    extra = {"recorded_s": round(status.seconds, 3), "overflows": status.overflows}
+    if arguments.no_process:
+        if arguments.json:
+            say_json(_describe(status, meeting) | extra)
+        return int(status.error is not None)
+    outcome = work.process(meeting, extra)
+    return int(status.error is not None or not outcome.ok)
+
+
+def record(request: RecordingRequest) -> RecordingStatus:
+    """Record until the request, the source or Ctrl-C ends it; returns the recorder's last word.
+
+    Raises:
+        SottoError: The recording did not begin.
+        RecorderError: The recorder is gone; what it wrote is on disk.
+    """
+    client = start(request)
+    last: RecordingStatus | None = None
+    try:
+        with _stopped_by_signals(client):
+            for last in client.updates():
+                Status.show(_line(last))
+    finally:
+        Status.clear()
+        client.close()
+    if last is None or not last.over:
+        folder = last.meeting if last else request.folder
+        raise RecorderError(f"The recorder ended without a word. What it wrote is in {folder}.")
+    return last
+
+
+def _line(status: RecordingStatus) -> str:
+    levels = "  ".join(f"{channel.speaker or channel.source} {channel.peak_db:4.0f} dB" for channel in status.channels)
+    lost = f"  {status.overflows} frames lost" if status.overflows else ""
+    return f"● {clock(status.seconds)}  {levels}{lost}  Ctrl-C ends the recording"
+
+
+def _describe(status: RecordingStatus, meeting: Path) -> dict[str, Any]:
+    return {
+        "meeting": str(meeting),
+        "ok": status.error is None,
+        "error": status.error.message if status.error else None,
+        "duration_s": round(status.seconds, 3),
+    }
+
+
+@contextmanager
+def _stopped_by_signals(client: RecorderClient) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the recording in order. When the line drops (SIGHUP), the recorder goes on."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        # On a thread of its own: the main thread is inside the very client that is to be told.
+        threading.Thread(target=client.stop, name="stop").start()
+
+    previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
