@@ -45,8 +45,8 @@ _VERSION_2 = _Files("memory.max", "memory.current", "inactive_file")
 def groups(proc: Path = Path("/proc/self")) -> tuple[tuple[Path, _Files], ...]:
     """The folders of our control group and of those around it that can have a limit, the innermost first.
 
-    A container often sees its own group as the root of the mount while its path still names the host's, so a path
-    that is not there means the mount itself.
+    A container often sees its own group as the root of the mount while its path still names the host's: then of that
+    path only the mount itself is there.
     """
     try:
         mounts = [line.split() for line in (proc / "mountinfo").read_text().splitlines()]
@@ -63,8 +63,7 @@ def groups(proc: Path = Path("/proc/self")) -> tuple[tuple[Path, _Files], ...]:
             continue
         for mount in _mount_points(mounts, wanted):
             inner = mount / path.lstrip("/")
-            folder = inner if inner.is_dir() else mount
-            chain = [folder, *(up for up in folder.parents if up.is_relative_to(mount))]
+            chain = [inner, *(up for up in inner.parents if up.is_relative_to(mount))]
             found.extend((group, files) for group in chain if (group / files.limit).exists())
     return tuple(found)
 

@@ -112,10 +112,7 @@ def usage(pid: int) -> MemoryUsage:
 
 def _from_rollup(pid: int) -> MemoryUsage:
     with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-        lines = file.read().splitlines()[1:]
-    if not lines:  # a zombie, or a kernel thread
-        return MemoryUsage()
-    kb = {name: int(value) for name, value, *_ in (line.split() for line in lines)}
+        kb = {name: int(value) for name, value, *_ in (line.split() for line in file.read().splitlines()[1:])}
     with open(f"/proc/{pid}/statm", "rb") as file:
         pages = int(file.read().split()[0])
     pss = kb[b"Pss:"] / _KB_PER_MB
@@ -139,6 +136,8 @@ def _estimate(pid: int) -> MemoryUsage:
         return MemoryUsage()
     except psutil.AccessDenied:
         return MemoryUsage(estimated=True)
+    if not info.rss:  # it has ended, and nobody has asked how yet
+        return MemoryUsage()
     shared = min(max(0, shared), info.rss)
     return MemoryUsage(
         rss=info.rss / _MB,
