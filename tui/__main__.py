@@ -20,6 +20,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(error)
     except KeyboardInterrupt:
         return 1
+    except Exception as error:  # noqa: BLE001 - a defect: the user gets a sentence, the log gets the traceback
+        return _defect(error)
+
+
+def _defect(error: Exception) -> int:
+    import traceback
+
+    from services import paths
+    from tui.cli.output import note
+
+    log = paths.log_file()
+    with log.open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    note(f"sotto made a mistake: {type(error).__name__}: {error}")
+    note(f"  What was recorded is safe. The details are in {log}")
+    return 1
 
 
 if __name__ == "__main__":

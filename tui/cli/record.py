@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from services.errors import RecorderError
-from services.recording.client import RecorderClient, start
+from services.recording.client import start
 from services.recording.messages import RecordingRequest, RecordingStatus
 from services.text import clock
 from tui.cli.output import Status, fail, note, say_json
+from tui.cli.signals import interrupted_by
 from tui.cli.work import Work, settings_for
 
 
@@ -50,6 +46,8 @@ def run(arguments: Namespace) -> int:
 def record(request: RecordingRequest) -> RecordingStatus:
     """Record until the request, the source or Ctrl-C ends it; returns the recorder's last word.
 
+    When the line drops (SIGHUP) the recorder goes on without this command.
+
     Raises:
         SottoError: The recording did not begin.
         RecorderError: The recorder is gone; what it wrote is on disk.
@@ -57,7 +55,7 @@ def record(request: RecordingRequest) -> RecordingStatus:
     client = start(request)
     last: RecordingStatus | None = None
     try:
-        with _stopped_by_signals(client):
+        with interrupted_by(client.stop):
             for last in client.updates():
                 Status.show(_line(last))
     finally:
@@ -82,21 +80,3 @@ def _describe(status: RecordingStatus, meeting: Path) -> dict[str, Any]:
         "error": status.error.message if status.error else None,
         "duration_s": round(status.seconds, 3),
     }
-
-
-@contextmanager
-def _stopped_by_signals(client: RecorderClient) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the recording in order. When the line drops (SIGHUP), the recorder goes on."""
-
-    def stop(_: int, __: FrameType | None) -> None:
-        # On a thread of its own: the main thread is inside the very client that is to be told.
-        threading.Thread(target=client.stop, name="stop").start()
-
-    previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from services import settings
@@ -23,6 +21,7 @@ from services.residency import Residency
 from services.settings import Settings
 from services.text import clock
 from tui.cli.output import Status, fail, note, say, say_json
+from tui.cli.signals import interrupted_by
 
 _TICK_SECONDS = 0.5
 
@@ -63,7 +62,7 @@ class Work:
 
     def process(self, source: Path, extra: dict[str, Any] | None = None) -> Outcome:
         """Process one file or meeting, and print what came of it. `extra` is added to the JSON object."""
-        with _ticking(self.pipeline), _cancelled_by_signals(self.pipeline):
+        with _ticking(self.pipeline), interrupted_by(self.pipeline.cancel):
             outcome = self.pipeline.process(source, self.plan)
         if self._json:
             say_json(self.describe(outcome) | (extra or {}))
@@ -161,22 +160,3 @@ def _ticking(pipeline: Pipeline) -> Iterator[None]:
         done.set()
         thread.join()
         Status.clear()
-
-
-@contextmanager
-def _cancelled_by_signals(pipeline: Pipeline) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the work in order, the second at once."""
-
-    def cancel(number: int, _: FrameType | None) -> None:
-        signal.signal(number, previous[number])
-        # On a thread of its own: the main thread may hold the very lock that cancelling needs.
-        threading.Thread(target=pipeline.cancel, name="cancel").start()
-
-    previous: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, cancel)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
