@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from services.events import Emit, Event, RecordingStarted, RecordingStopped
@@ -95,6 +96,11 @@ class Services:
     def cancel(self) -> None:
         """End the processing at work; what its finished stages made stays."""
         self.jobs.cancel()
+
+    def unload_models(self) -> None:
+        """Give back the memory of models that nobody uses; a `ModelChanged` for each follows. A model at work stays."""
+        ask = threading.Thread(target=self._residency.unload_all, args=("as you asked",), name="unload", daemon=True)
+        ask.start()
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, RecordingStarted):

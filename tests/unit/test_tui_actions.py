@@ -1,0 +1,110 @@
+"""The one list of actions, and the keys that a person may give them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.errors import DeviceError
+from services.events import ModelChanged
+from tui import actions, keymap
+from tui.situation import Figures, Phase, Situation
+from tui.widgets.lines import key_of, key_rows, title_of
+
+IDLE, FIGURES = Situation(), Figures()
+
+
+def test_ids_and_keys_are_given_once() -> None:
+    ids = [action.id for action in actions.ACTIONS]
+    keys = [key for action in actions.ACTIONS for key in action.keys.split(",")]
+    assert len(set(ids)) == len(ids)
+    assert len(set(keys)) == len(keys)
+
+
+def test_every_action_has_words_and_a_binding_with_its_id() -> None:
+    assert {binding.id for binding in actions.bindings()} == set(actions.BY_ID)
+    for action in actions.ACTIONS:
+        assert action.title
+        assert action.help.endswith(".")
+
+
+def test_every_action_has_a_method() -> None:
+    from tui.commands import CommandsApp
+
+    for action in actions.ACTIONS:
+        assert callable(getattr(CommandsApp, f"action_{action.name}")), action.id
+        assert re.fullmatch(r"\w+(\(-?\d\))?", action.call)
+
+
+@pytest.mark.parametrize(
+    ("phase", "possible"),
+    [(Phase.IDLE, True), (Phase.STARTING, False), (Phase.RECORDING, True), (Phase.STOPPING, False)],
+)
+def test_recording_takes_no_order_while_it_starts_or_stops(phase: Phase, possible: bool) -> None:
+    assert actions.enabled("record", Situation(phase=phase), FIGURES) is possible
+
+
+def test_what_makes_no_sense_now_is_not_possible() -> None:
+    assert not actions.enabled("escape", IDLE, FIGURES)
+    assert actions.enabled("escape", IDLE, Figures(job=Path("x.wav")))
+    assert actions.enabled("escape", IDLE.failed(DeviceError("No microphone.")), FIGURES)
+    assert not actions.enabled("unload", IDLE, FIGURES)
+    ready = IDLE.model_changed(ModelChanged("stt", "moonshine", "Loading", "Ready"))
+    assert actions.enabled("unload", ready, FIGURES)
+    at_work = ready.model_changed(ModelChanged("stt", "moonshine", "Ready", "Processing"))
+    assert not actions.enabled("unload", at_work, FIGURES)
+    assert actions.enabled("focus_next", IDLE, FIGURES)
+
+
+def test_a_keymap_is_used_where_it_names_actions() -> None:
+    good, problems = keymap.checked({"record": "f5", "open": "ctrl+o , O", "recrod": "x", "quit": " , "})
+    assert good == {"record": "f5", "open": "ctrl+o,O"}
+    assert problems == ["There is no action recrod.", "The action quit has no key."]
+
+
+def test_a_key_that_two_actions_share_is_told() -> None:
+    _, problems = keymap.checked({"open": "r"})
+    assert problems == ["The key r is given to record and to open."]
+    # Two that change places do not clash.
+    assert keymap.checked({"open": "r", "record": "o"}) == ({"open": "r", "record": "o"}, [])
+
+
+@given(st.dictionaries(st.sampled_from(sorted(actions.BY_ID)) | st.text(max_size=5), st.text(max_size=8), max_size=6))
+def test_any_keymap_gives_usable_entries_or_sentences(wanted: dict[str, str]) -> None:
+    """Feature: keymap, Property 1: what is used names an action and a key; the rest is told."""
+    good, problems = keymap.checked(wanted)
+    assert all(name in actions.BY_ID and keys for name, keys in good.items())
+    assert len(good) + len(problems) >= len(wanted)
+    assert all(problem.endswith(".") for problem in problems)
+
+
+def test_the_footer_shows_the_keys_of_the_keymap() -> None:
+    assert key_of(actions.BY_ID["record"], {"record": "f5"}) == "f5"
+    assert key_of(actions.BY_ID["help"], {}) == "?"
+    assert key_of(actions.BY_ID["open"], {"open": "ctrl+o"}) == "^o"
+
+
+def test_the_key_that_starts_a_recording_is_called_stop_while_it_runs() -> None:
+    assert title_of(actions.BY_ID["record"], IDLE) == "Record"
+    assert title_of(actions.BY_ID["record"], Situation(phase=Phase.RECORDING)) == "Stop"
+
+
+@given(st.integers(1, 200))
+def test_the_footer_is_never_cut_inside_a_key(width: int) -> None:
+    """Feature: footer, Property 1: the row fits, and holds whole entries in order."""
+    keys = [("r", "Record", True), ("o", "Open", True), ("q", "Quit", False), ("?", "Help", True)]
+    [row] = key_rows(keys, width)
+    assert row.cell_length <= width
+    entries = [f"{key} {title}" for key, title, _ in keys]
+    assert row.plain == "   ".join(entries[: len(row.plain.split("   ")) if row.plain else 0])
+
+
+def test_what_is_not_possible_is_dimmed_not_hidden() -> None:
+    [row] = key_rows([("r", "Record", True), ("u", "Unload", False)], 60)
+    assert row.plain == "r Record   u Unload"
+    dimmed = [row.plain[span.start : span.end] for span in row.spans if span.style == ".off"]
+    assert dimmed == ["u", " Unload"]

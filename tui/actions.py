@@ -1,0 +1,128 @@
+"""Every action of the app, once: bindings, footer, palette and help are made from this list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding
+
+from tui.situation import Figures, Phase, Situation
+
+Group = Literal["Meeting", "Move", "App"]
+Condition = Callable[[Situation, Figures], bool]
+
+
+def _always(_: Situation, __: Figures) -> bool:
+    return True
+
+
+def _settled(situation: Situation, _: Figures) -> bool:
+    """A recording that is about to start or stop takes no further order."""
+    return situation.phase in (Phase.IDLE, Phase.RECORDING)
+
+
+def _unused_models(situation: Situation, _: Figures) -> bool:
+    return situation.loaded
+
+
+def _something_to_end(situation: Situation, figures: Figures) -> bool:
+    return situation.trouble is not None or figures.processing
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a person can do.
+
+    Attributes:
+        id: Its name in the settings' keymap.
+        keys: The keys, comma-separated; the first one is shown.
+        call: The textual action that runs.
+        title: Two or three words: footer and palette.
+        help: A sentence: palette and help screen.
+        group: Where the help screen lists it.
+        enabled: Whether it makes sense now.
+        footer: Its place in the footer; 0 is not there. The last ones give way when the line is short.
+        shown: How its key is written.
+        palette: Whether the palette offers it.
+    """
+
+    id: str
+    keys: str
+    call: str
+    title: str
+    help: str
+    group: Group
+    enabled: Condition = _always
+    footer: int = 0
+    shown: str = ""
+    palette: bool = True
+
+    @property
+    def name(self) -> str:
+        """The method of the action, without arguments."""
+        return self.call.partition("(")[0]
+
+    @property
+    def key(self) -> str:
+        """The first key, as a person writes it."""
+        return self.shown or self.keys.partition(",")[0]
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "record", "r", "record", "Record", "Start recording; the same key stops it.", "Meeting", _settled, footer=1
+    ),
+    Action(
+        "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting", footer=2
+    ),
+    Action(
+        "escape", "escape", "escape", "Cancel", "Dismiss the last error; else cancel the processing (it asks).",
+        "Meeting", _something_to_end, footer=5, shown="Esc",
+    ),
+    Action(
+        "unload", "u", "unload", "Unload", "Give back the memory of models that nobody uses.", "Meeting",
+        _unused_models, footer=6,
+    ),
+    Action("record_panel", "1", "panel(1)", "Record panel", "Go to the recording.", "Move"),
+    Action("transcript_panel", "2", "panel(2)", "Transcript panel", "Go to the transcript.", "Move"),
+    Action("summary_panel", "3", "panel(3)", "Summary panel", "Go to the summary.", "Move"),
+    Action("memory_panel", "4", "panel(4)", "Memory panel", "Go to the memory.", "Move"),
+    Action(
+        "next_panel", "tab", "next_panel(1)", "Next panel", "Go to the next panel.", "Move", footer=7, shown="Tab"
+    ),
+    Action(
+        "previous_panel", "shift+tab", "next_panel(-1)", "Previous panel", "Go to the panel before.", "Move",
+        shown="Shift+Tab",
+    ),
+    Action("follow", "end,G", "follow", "Follow the end", "Go to the newest line and stay there.", "Move", shown="End"),
+    Action("help", "question_mark,f1", "help", "Help", "All keys and what they do.", "App", footer=4, shown="?"),
+    Action(
+        "palette", "ctrl+p", "command_palette", "Commands", "Find an action by its name.", "App", footer=8,
+        shown="^P", palette=False,
+    ),
+    Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
+    Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=3),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+_BY_NAME = {action.name: action for action in ACTIONS}
+
+SCROLL_KEYS = (("↑ ↓", "A line up or down."), ("PgUp PgDn", "A page up or down."), ("Home", "The beginning."))
+"""Keys that textual's scrolling views bring along; the help screen lists them."""
+
+
+def bindings() -> Iterator[Binding]:
+    """The bindings of the app."""
+    for action in ACTIONS:
+        yield Binding(
+            action.keys, action.call, action.title, show=False, tooltip=action.help, id=action.id,
+            key_display=action.shown or None,
+        )  # fmt: skip
+
+
+def enabled(name: str, situation: Situation, figures: Figures) -> bool:
+    """Whether the textual action `name` makes sense now; those that are not ours always do."""
+    action = _BY_NAME.get(name)
+    return action is None or action.enabled(situation, figures)

@@ -1,0 +1,251 @@
+"""The terminal app. Services tell facts, one `handle` takes them; a timer fetches figures; panels paint both."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, assert_never
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from services import paths
+from services.core import Services
+from services.errors import CancelledError, SottoError
+from services.events import (
+    CaptionChanged,
+    Event,
+    Failed,
+    MeetingFinished,
+    ModelChanged,
+    RecordingStarted,
+    RecordingStopped,
+    SegmentReady,
+    StageChanged,
+    SummaryDelta,
+    SummaryReady,
+)
+from services.settings import Settings
+from services.text import one_line
+from tui import actions, keymap, terminal, theme
+from tui.commands import LEFT_RUNNING, CommandsApp
+from tui.facts import FactsApp
+from tui.panels.memory import MemoryPanel
+from tui.panels.record import RecordPanel
+from tui.panels.summary import SummaryPanel
+from tui.panels.transcript import TranscriptPanel
+from tui.screens.main import MainScreen, Panels, TooSmall
+from tui.situation import Figures
+from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, elapsed
+
+TICK_SECONDS = 0.25
+_RESTING_TICKS = 4
+"""While nothing is at work, figures are fetched every so many ticks."""
+
+
+class ServiceEvent(Message):
+    """The one envelope in which facts from services' threads reach the screen."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        super().__init__()
+
+
+class SottoApp(CommandsApp):
+    """The app.
+
+    Args:
+        settings: Fixed for the life of the app.
+    """
+
+    TITLE = "sotto"
+    CSS_PATH = ["styles/base.tcss", "styles/main.tcss", "styles/dialogs.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = list(actions.bindings())
+    NOTIFICATION_TIMEOUT = 6
+
+    def __init__(self, settings: Settings) -> None:
+        no_color = "NO_COLOR" in os.environ
+        # With native colours from the start NO_COLOR leaves none; later it would leave greys.
+        super().__init__(ansi_color=True if no_color else None)
+        self.settings = settings
+        self.services = Services(settings, self._emit)
+        self.fetch: Callable[[], Figures] = partial(Figures.of, self.services)
+        """Where the figures come from."""
+        self._keys, self._problems = keymap.checked(settings.screen.keymap)
+        self._problems += theme.apply(self, settings.screen.theme, no_color)
+        self._ticks = 0
+
+    def compose(self) -> ComposeResult:
+        yield ModelStrip(self.settings).data_bind(FactsApp.situation, FactsApp.figures)
+        with Panels(id="panels"):
+            for panel in (RecordPanel(self.settings), TranscriptPanel(), SummaryPanel(), MemoryPanel()):
+                panel.set_class(panel.NUMBER > 1, "-folded")
+                yield panel.data_bind(FactsApp.situation, FactsApp.figures)
+        yield StatusLine().data_bind(FactsApp.situation, FactsApp.figures)
+        yield KeyBar(self._keys).data_bind(FactsApp.situation, FactsApp.figures)
+        yield TooSmall()
+
+    def get_default_screen(self) -> Screen[None]:
+        return MainScreen(id="main")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return theme.defaults()
+
+    def get_loading_widget(self) -> Widget:
+        return Static("Loading", markup=False)
+
+    def on_mount(self) -> None:
+        self.set_keymap(self._keys)
+        terminal.watch_signals(self.leave)
+        self.main.open_panel(1)
+        self.set_interval(TICK_SECONDS, self.tick)
+        # The first picture does not wait for the services.
+        self.call_after_refresh(self._start_services)
+
+    def _start_services(self) -> None:
+        if self._problems:
+            self.notify(
+                " ".join(self._problems), title="Some settings were passed over", severity="warning", markup=False
+            )
+        try:
+            self.services.start()
+        except SottoError as error:
+            self.handle(Failed(error))
+
+    @property
+    def transcript(self) -> TranscriptPanel:
+        return self.main.query_one(TranscriptPanel)
+
+    @property
+    def summary(self) -> SummaryPanel:
+        return self.main.query_one(SummaryPanel)
+
+    # What services tell
+
+    def _emit(self, event: Event) -> None:
+        # A fact that comes while the event loop is closing has no screen to reach any more.
+        with contextlib.suppress(RuntimeError):
+            self.post_message(ServiceEvent(event))
+
+    def on_service_event(self, message: ServiceEvent) -> None:
+        self.handle(message.event)
+
+    def handle(self, event: Event) -> None:
+        """Take one fact: the only way in which services change what is shown."""
+        now = self.situation
+        match event:
+            case ModelChanged():
+                self.situation = now.model_changed(event)
+            case RecordingStarted(meeting=meeting, title=title, attached=attached):
+                self.guiding = True
+                self.situation = now.started(meeting, one_line(title))
+                self.guide(TranscriptPanel.NUMBER)
+                if attached:
+                    self.say("A recording was at work: here it is.")
+            case RecordingStopped(meeting=meeting, error=error):
+                self.situation = now.stopped(meeting, error)
+                self._recording_ended(meeting, error)
+            case CaptionChanged(meeting=meeting, speaker=speaker, text=text):
+                if meeting == now.meeting:
+                    self.transcript.caption(one_line(speaker), text)
+            case SegmentReady(meeting=meeting, segment=segment, preview=preview):
+                if meeting == now.meeting:
+                    self.transcript.segment(segment.text, preview)
+            case StageChanged():
+                self._stage_changed(event)
+            case SummaryDelta(meeting=meeting, text=text):
+                if meeting == now.meeting:
+                    self.summary.add(text)
+            case SummaryReady(meeting=meeting, markdown=markdown):
+                if meeting == now.meeting:
+                    self.summary.complete(markdown)
+            case MeetingFinished(meeting=meeting, title=title, ok=ok):
+                if meeting == now.meeting:
+                    self.situation = replace(now, title=one_line(title))
+                if ok:
+                    self.say(f"{one_line(title, 60)} is done.")
+            case Failed(error=error):
+                self.failed(error)
+            case _:
+                assert_never(event)
+
+    def _recording_ended(self, meeting: Path, error: SottoError | None) -> None:
+        if error is not None:
+            self._toast(error)
+        if self.leave_when_stopped:
+            self.farewell = f"The recording is in {meeting}. `sotto process {meeting}` makes its transcript."
+            self.exit(0)
+
+    def _stage_changed(self, event: StageChanged) -> None:
+        now = self.situation
+        if event.status == "running" and event.meeting != now.meeting and not now.on_air:
+            now = now.showing(event.meeting)
+        self.situation = now.staged(event)
+        if event.status == "running" and event.meeting == self.situation.meeting and not self.situation.on_air:
+            if event.stage == "transcribe":
+                self.guide(TranscriptPanel.NUMBER)
+            elif event.stage == "summarize":
+                self.guide(SummaryPanel.NUMBER)
+
+    def failed(self, error: SottoError) -> None:
+        if isinstance(error, CancelledError):
+            self.say("Cancelled. What was done stays.")
+            return
+        self.leave_when_stopped = False
+        self.situation = self.situation.failed(error)
+        self._toast(error)
+
+    def _toast(self, error: SottoError) -> None:
+        text = one_line(f"{error.message} {error.hint}", 400)
+        self.notify(text, title=error.title, severity="error", markup=False)
+
+    # What is fetched
+
+    async def tick(self) -> None:
+        """Fetch the figures and paint what came in since the last time."""
+        self._ticks += 1
+        busy = self.situation.on_air or self.figures.processing
+        if not busy and self._ticks % _RESTING_TICKS:
+            return
+        self.figures = self.fetch()
+        self.transcript.flush()
+        await self.summary.flush()
+
+    def watch_figures(self) -> None:
+        on_air = self.situation.on_air
+        self.main.query_one(TooSmall).recording = elapsed(self.figures.recording) if on_air else ""
+
+    # The end
+
+    def leave(self, number: int) -> None:
+        """A signal asks us to go. The recorder goes on."""
+        self.farewell = LEFT_RUNNING if self.situation.on_air else ""
+        self.exit(128 + number)
+
+
+def run(settings: Settings) -> int:
+    """Run the app until it is left; returns its exit code. `terminal.prepare` was called before.
+
+    Raises:
+        UsageError: The settings name an engine or model that does not exist.
+    """
+    app: SottoApp | None = None
+    try:
+        app = SottoApp(settings)
+        code = app.run()
+        if code is None:
+            code = app.return_code or 0
+            app.farewell = f"sotto failed. What happened is in {paths.log_file()}." if code else ""
+    finally:
+        if app is not None:
+            app.services.close()
+        terminal.restore(app.farewell if app is not None else "")
+    return code

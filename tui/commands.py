@@ -1,0 +1,194 @@
+"""What the keys do: the methods behind `tui.actions`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from textual.widget import Widget
+
+from services.core import Services
+from services.errors import SottoError
+from services.settings import Settings
+from tui import actions
+from tui.facts import FactsApp
+from tui.screens.main import MainScreen
+from tui.situation import Phase
+from tui.widgets.lines import key_of, title_of
+from tui.widgets.transcript_view import TranscriptView
+
+LEFT_RUNNING = "The recording goes on. Open sotto again to see it or to stop it."
+
+
+class CommandsApp(FactsApp):
+    """The actions of the app. Screens of their own are imported when they are wanted for the first time."""
+
+    settings: Settings
+    services: Services
+    farewell: str = ""
+    """What is said on the terminal when the app has gone."""
+
+    leave_when_stopped = False
+    guiding = True
+    """In the stack, the panel where something happens opens by itself, until a person chooses one."""
+
+    last_folder: Path | None = None
+
+    @property
+    def main(self) -> MainScreen:
+        screen = self.default_screen
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    def failed(self, error: SottoError) -> None:
+        """Show that something that was wanted did not happen."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """A line that goes away by itself."""
+        self.notify(text, markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Dimmed, not hidden, where it makes no sense now."""
+        return True if actions.enabled(action, self.situation, self.figures) else None
+
+    # Meeting
+
+    def action_record(self) -> None:
+        try:
+            if self.situation.phase is Phase.IDLE:
+                self.situation = replace(self.situation, phase=Phase.STARTING, trouble=None)
+                self.services.start_recording()
+            elif self.situation.phase is Phase.RECORDING:
+                self.situation = replace(self.situation, phase=Phase.STOPPING)
+                self.services.stop_recording()
+        except SottoError as error:
+            self.failed(error)
+
+    def action_open_file(self) -> None:
+        from tui.screens.open_file import OpenFile
+
+        def chosen(path: Path | None) -> None:
+            if path is not None:
+                self.last_folder = path.parent
+                self.guiding = True
+                self.situation = replace(self.situation, trouble=None)
+                self.services.open_file(path)
+
+        self.push_screen(OpenFile(self.last_folder or Path.cwd()), chosen)
+
+    def action_unload(self) -> None:
+        self.services.unload_models()
+
+    def action_escape(self) -> None:
+        if self.situation.trouble is not None:
+            self.situation = replace(self.situation, trouble=None)
+            self.clear_notifications()
+        elif self.figures.processing:
+            self._ask_cancel()
+
+    def _ask_cancel(self) -> None:
+        from tui.screens.choice import Choice, Option
+
+        def answered(answer: str | None) -> None:
+            if answer == "cancel":
+                self.services.cancel()
+
+        text = "The work on this meeting ends now. What its finished steps made stays."
+        options = (Option("cancel", "c", "Cancel the work"), Option("", "k", "Keep working"))
+        self.push_screen(Choice("Cancel the processing?", text, options), answered)
+
+    # Moving about
+
+    def action_panel(self, number: int) -> None:
+        self.guiding = False
+        self.main.open_panel(number)
+
+    def action_next_panel(self, step: int) -> None:
+        self.guiding = False
+        self.main.turn(step)
+
+    def guide(self, number: int) -> None:
+        """Open the panel where something happens, unless a person has chosen one. In the grid all are open."""
+        if self.guiding and self.main.stacked:
+            self.main.open_panel(number)
+
+    def action_follow(self) -> None:
+        target: Widget = self.main.opened.target
+        if isinstance(target, TranscriptView):
+            target.follow()
+        else:
+            target.scroll_end(animate=False)
+
+    # App
+
+    def action_help(self) -> None:
+        from tui.screens.help import Help
+
+        self.push_screen(Help(self.settings.screen.keymap))
+
+    def action_command_palette(self) -> None:
+        from tui.screens.finder import Item, Picker
+
+        async def chosen(call: str | None) -> None:
+            if call is not None:
+                await self.run_action(call)
+
+        items = [
+            Item(
+                action.call,
+                title_of(action, self.situation),
+                f"{key_of(action, self.settings.screen.keymap):<10} {action.help}",
+            )
+            for action in actions.ACTIONS
+            if action.palette and action.enabled(self.situation, self.figures)
+        ]
+        self.push_screen(Picker("Commands", items), chosen)
+
+    def action_theme(self) -> None:
+        from tui.screens.themes import ThemePicker
+
+        self.push_screen(ThemePicker(self.theme, self.available_themes))
+
+    def action_help_quit(self) -> None:
+        self.say("q leaves sotto.")
+
+    async def action_quit(self) -> None:
+        if self.situation.on_air:
+            self._ask_quit_recording()
+        elif self.figures.processing:
+            self._ask_quit_processing()
+        else:
+            self.exit(0)
+
+    def _ask_quit_recording(self) -> None:
+        from tui.screens.choice import Choice, Option
+
+        def answered(answer: str | None) -> None:
+            if answer == "leave":
+                self.farewell = LEFT_RUNNING
+                self.exit(0)
+            elif answer == "stop" and self.situation.on_air:
+                self.leave_when_stopped = True
+                if self.situation.phase is Phase.RECORDING:
+                    self.action_record()
+            elif answer == "stop":
+                self.exit(0)
+
+        text = "A recording is at work. It does not need this screen."
+        options = (
+            Option("stop", "s", "Stop it and quit"),
+            Option("leave", "l", "Quit and leave it recording"),
+            Option("", "c", "Stay"),
+        )
+        self.push_screen(Choice("Quit?", text, options), answered)
+
+    def _ask_quit_processing(self) -> None:
+        from tui.screens.choice import Choice, Option
+
+        def answered(answer: str | None) -> None:
+            if answer == "quit":
+                self.exit(0)
+
+        text = "A meeting is being processed. What its finished steps made stays; the rest can be made later."
+        self.push_screen(Choice("Quit?", text, (Option("quit", "y", "Quit"), Option("", "n", "Stay"))), answered)

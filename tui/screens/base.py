@@ -1,0 +1,64 @@
+"""What our screens share: styles by name, and the recording's state in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar, Generic, TypeVar
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tui.facts import FactsApp
+from tui.widgets.lines import StatusLine, key_rows
+from tui.widgets.sheet import Sheet
+
+STYLES = {"quiet", "line", "good", "warn", "bad", "rec", "accent", "strong", "title", "key", "off"}
+"""Names of the styles that content uses, as `.quiet`; base.tcss says what they look like."""
+
+MARKED = "bold $block-cursor-foreground on $block-cursor-background"
+"""Style of the entry that Enter takes. (A style by name cannot have a background.)"""
+
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer], Generic[Answer]):
+    """A box over the main screen. The lines below it stay: the recording is never out of sight."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
+    KEYS: ClassVar[Sequence[tuple[str, str]]] = (("Esc", "Close"),)
+
+    app = getters.app(FactsApp)
+
+    def __init__(self, heading: str) -> None:
+        super().__init__()
+        self._heading = heading
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._heading
+            yield from self.content()
+        with Vertical(classes="bottom"):
+            yield StatusLine()
+            yield Sheet(classes="keys")
+
+    def content(self) -> ComposeResult:
+        """The widgets in the box."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        keys = [(key, title, True) for key, title in self.KEYS]
+        self.query_one(".keys", Sheet).show(partial(key_rows, keys))
+        self.watch(self.app, "situation", self._paint_status)
+        self.watch(self.app, "figures", self._paint_status)
+
+    def _paint_status(self) -> None:
+        status = self.query_one(StatusLine)
+        status.situation, status.figures = self.app.situation, self.app.figures
+
+    def action_close(self) -> None:
+        self.dismiss(None)

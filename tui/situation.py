@@ -1,0 +1,160 @@
+"""What the app knows: facts from events (`Situation`), and figures that it fetches when it paints (`Figures`).
+
+Both are frozen: panels paint from them and never change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, get_args
+
+from services.errors import SottoError, StorageError
+from services.events import ModelChanged, Progress, Stage, StageChanged, StageStatus
+from services.library.meeting import Meeting
+from services.lifecycle import ModelState, ModelStatus
+from services.text import one_line
+
+if TYPE_CHECKING:
+    from services.core import Services
+    from services.memory.snapshot import MemorySnapshot
+    from services.recording.messages import RecordingStatus
+
+STAGES: tuple[Stage, ...] = ("record", "transcribe", "summarize", "archive")
+
+
+class Phase(Enum):
+    """Where the recording stands. Start and stop are asked for; the event that follows moves on."""
+
+    IDLE = "Not recording"
+    STARTING = "Starting"
+    RECORDING = "Recording"
+    STOPPING = "Stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    status: StageStatus
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The facts.
+
+    Attributes:
+        phase: Where the recording stands.
+        recording: The folder that is being recorded.
+        meeting: The folder whose transcript and summary are shown.
+        title: Its title.
+        stages: How far the shown meeting is.
+        models: The state of `stt` and `llm`.
+        trouble: The last error, until it is dismissed.
+    """
+
+    phase: Phase = Phase.IDLE
+    recording: Path | None = None
+    meeting: Path | None = None
+    title: str = ""
+    stages: Mapping[Stage, StageState] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, ModelStatus] = field(default_factory=lambda: MappingProxyType({}))
+    trouble: SottoError | None = None
+
+    def started(self, meeting: Path, title: str) -> Situation:
+        """The recorder is at work; its meeting is the one to show."""
+        stages = MappingProxyType[Stage, StageState]({"record": StageState("running")})
+        return replace(
+            self, phase=Phase.RECORDING, recording=meeting, meeting=meeting, title=title, stages=stages, trouble=None
+        )
+
+    def stopped(self, meeting: Path, error: SottoError | None) -> Situation:
+        """The recording of `meeting` has ended."""
+        known = self if self.meeting == meeting else self.showing(meeting)
+        state = StageState("done") if error is None else StageState("failed", error.message)
+        return replace(
+            known, phase=Phase.IDLE, recording=None, stages=_with(known.stages, "record", state), trouble=error
+        )
+
+    def showing(self, folder: Path) -> Situation:
+        """Another meeting is shown: what its folder says of it."""
+        try:
+            info = Meeting(folder).info()
+        except StorageError:
+            info = {}
+        found = info.get("stages")
+        known = found.items() if isinstance(found, dict) else ()
+        stages = {stage: _on_disk(entry) for stage, entry in known if stage in STAGES}
+        title = one_line(str(info.get("title") or folder.name))
+        return replace(self, meeting=folder, title=title, stages=MappingProxyType(stages))
+
+    def staged(self, event: StageChanged) -> Situation:
+        """A stage of the shown meeting went on; of another meeting: nothing changes."""
+        if event.meeting != self.meeting:
+            return self
+        state = StageState(event.status, event.detail)
+        return replace(self, stages=_with(self.stages, event.stage, state))
+
+    def model_changed(self, event: ModelChanged) -> Situation:
+        status = ModelStatus(ModelState(event.new), event.engine, event.reason, event.freed_mb)
+        return replace(self, models=MappingProxyType({**self.models, event.model: status}))
+
+    def failed(self, error: SottoError) -> Situation:
+        """Something that was asked for did not happen; a recording that was to start or stop is where it was."""
+        phase = self.phase
+        if phase is Phase.STARTING:
+            phase = Phase.IDLE
+        elif phase is Phase.STOPPING:
+            phase = Phase.RECORDING
+        return replace(self, phase=phase, trouble=error)
+
+    @property
+    def on_air(self) -> bool:
+        """A recorder is, or may be, at work."""
+        return self.phase is not Phase.IDLE
+
+    @property
+    def loaded(self) -> bool:
+        """Some model is Ready: it holds memory that nobody uses."""
+        return any(status.state is ModelState.READY for status in self.models.values())
+
+
+def _on_disk(entry: object) -> StageState:
+    """A stage as meeting.json tells it."""
+    if not isinstance(entry, dict) or entry.get("status") not in get_args(StageStatus):
+        return StageState("waiting")
+    return StageState(entry["status"], one_line(str(entry.get("detail", ""))))
+
+
+def _with(stages: Mapping[Stage, StageState], stage: Stage, state: StageState) -> Mapping[Stage, StageState]:
+    return MappingProxyType({**stages, stage: state})
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The latest values.
+
+    Attributes:
+        recording: What the recorder says of itself.
+        progress: How far the stage at work is.
+        job: What is being processed, a meeting's folder or a file.
+        waiting: How many more are in the queue.
+        memory: What each component holds.
+    """
+
+    recording: RecordingStatus | None = None
+    progress: Progress | None = None
+    job: Path | None = None
+    waiting: int = 0
+    memory: MemorySnapshot | None = None
+
+    @staticmethod
+    def of(services: Services) -> Figures:
+        jobs = services.jobs
+        return Figures(services.recording.latest, jobs.progress, jobs.current, jobs.waiting, services.memory.latest)
+
+    @property
+    def processing(self) -> bool:
+        return self.job is not None or self.waiting > 0

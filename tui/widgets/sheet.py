@@ -1,0 +1,86 @@
+"""Rows of text that cost few bytes: only cells that really changed are sent to the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Region, Size
+from textual.widget import Widget
+
+Rows = Sequence[Content]
+MakeRows = Callable[[int], Rows]
+"""Makes the rows for a width in cells."""
+
+
+class Sheet(Widget):
+    """Shows what a function of the width returns; one row is one line, cut where it is too long."""
+
+    DEFAULT_CSS = """
+    Sheet { width: 1fr; height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._make: MakeRows = lambda _: ()
+        self._rows: list[Content] = []
+
+    def show(self, make: MakeRows) -> None:
+        """Show other rows, or the same ones with other figures."""
+        self._make = make
+        if self.size.width:
+            self._update(self.size.width)
+
+    @property
+    def text(self) -> str:
+        """What is shown, without its styles."""
+        return "\n".join(row.plain for row in self._rows)
+
+    def _update(self, width: int) -> None:
+        before, self._rows = self._rows, list(self._make(width))
+        if len(before) != len(self._rows):
+            self.refresh(layout=True)
+            return
+        changed = [
+            Region(start, y, end - start, 1)
+            for y, (old, new) in enumerate(zip(before, self._rows, strict=True))
+            for start, end in difference(old, new)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def on_resize(self, event: Resize) -> None:
+        self._update(event.size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._make(width))
+
+    def render(self) -> Content:
+        return Content("\n").join(self._rows)
+
+
+def difference(old: Content, new: Content) -> list[tuple[int, int]]:
+    """The stretch of cells in which two rows differ, as `[(start, end)]`; empty when they look the same.
+
+    Rows of different length, or with characters of more or less than one cell, count as a whole.
+    """
+    if old.is_same(new):
+        return []
+    longest = max(old.cell_length, new.cell_length)
+    plain = old.plain, new.plain
+    if any(content.cell_length != len(content.plain) for content in (old, new)) or len(plain[0]) != len(plain[1]):
+        return [(0, longest)]
+    styles = [_styles(content) for content in (old, new)]
+    same = [a == b and c == d for a, b, c, d in zip(*plain, *styles, strict=True)]
+    return [] if all(same) else [(same.index(False), len(same) - same[::-1].index(False))]
+
+
+def _styles(content: Content) -> list[str]:
+    """The names of the styles of each character."""
+    names = [""] * len(content.plain)
+    for start, end, style in content.spans:
+        for position in range(start, min(end, len(names))):
+            names[position] += f"{style};"
+    return names
