@@ -52,6 +52,20 @@ class EngineEntry:
         """Whether its package is there; nothing is imported."""
         return not self.package or importlib.util.find_spec(self.package) is not None
 
+    def check_language(self, language: str) -> str:
+        """The ISO 639-1 code in `language` (`en`, `EN`, `en-US`), where the engine speaks it.
+
+        Raises:
+            UsageError: It does not; the message says what it speaks.
+        """
+        code = language.strip().lower().replace("_", "-").partition("-")[0]
+        if self.languages and code not in self.languages:
+            raise UsageError(
+                f"{self.name} does not understand the language {one_line(language)!r}.",
+                f"It understands: {', '.join(self.languages)}. Choose one of these, or another engine.",
+            )
+        return code
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:

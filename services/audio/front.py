@@ -1,0 +1,141 @@
+"""The front end of every speech engine: blocks of a file or a recording in, windows of speech out.
+
+    blocks -> a normaliser for each group of channels -> frames -> voice detection -> crosstalk gate -> window cutters
+
+One block goes through all of it before the next one is read, so memory does not depend on the length of the audio.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.audio.vad import Framer, VoiceDetector
+from services.audio.windows import Policy, Window, WindowCutter
+
+Samples = NDArray[np.float32]
+
+_CROSSTALK_DB = 15.0
+"""A voice so far below the other channel's is that channel's, through loudspeaker and microphone or through a cable."""
+
+_ECHO_FRAMES = 8
+"""An echo may come so much later (8 frames are 256 ms: the delay of a loudspeaker's buffer, and a room's)."""
+
+_LEVEL_FLOOR = 1e-10
+
+
+class MonoSource(Protocol):
+    """Makes one 16 kHz stream of a file's channels."""
+
+    def feed(self, block: Samples) -> Samples: ...
+    def flush(self) -> Samples: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A window and whose it is.
+
+    Attributes:
+        speaker: Label of its group; empty where there is only one.
+        window: The audio.
+    """
+
+    speaker: str
+    window: Window
+
+
+class _Stream:
+    """One group of channels on its way."""
+
+    def __init__(self, source: MonoSource, speaker: str, detector: VoiceDetector, policy: Policy, start: float) -> None:
+        self.source = source
+        self.speaker = speaker
+        self.detector = detector
+        self.framer = Framer()
+        self.cutter = WindowCutter(policy, start)
+
+
+class FrontEnd:
+    """Finds the windows of speech in a stream of blocks.
+
+    Args:
+        sources: For each group of channels what makes it mono, and the label of its speaker. One or two groups.
+        detector: Makes a voice detector.
+        policy: When windows end.
+        start: Time of the first block, in seconds.
+        ordered: Give windows out in order of their start, which may hold one back for as long as another lasts;
+            otherwise each as soon as it has ended.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[MonoSource, str]],
+        detector: Callable[[], VoiceDetector],
+        policy: Policy,
+        start: float = 0.0,
+        ordered: bool = True,
+    ) -> None:
+        self._streams = [_Stream(source, speaker, detector(), policy, start) for source, speaker in sources]
+        self._crosstalk = _Crosstalk() if len(sources) == 2 else None
+        self._ordered = ordered
+        self._waiting: list[Heard] = []
+
+    def feed(self, block: Samples) -> list[Heard]:
+        """Take in the next block, float32 (frames, channels). Returns windows that have ended."""
+        return self._go([stream.framer.feed(stream.source.feed(block)) for stream in self._streams])
+
+    def flush(self) -> list[Heard]:
+        """The windows that are left; the stream is over."""
+        found = self._go([stream.framer.feed(stream.source.flush()) for stream in self._streams])
+        found += self._go([stream.framer.flush() for stream in self._streams])
+        for stream in self._streams:
+            self._waiting += [Heard(stream.speaker, window) for window in stream.cutter.flush()]
+        return found + self._in_order(float("inf"))
+
+    def open(self) -> list[Heard]:
+        """The windows that have begun, as they are so far."""
+        return [Heard(s.speaker, window) for s in self._streams if (window := s.cutter.open()) is not None]
+
+    def _go(self, frames: list[Samples]) -> list[Heard]:
+        said = [s.detector.probabilities(part) for s, part in zip(self._streams, frames, strict=True)]
+        if self._crosstalk is not None:
+            said = self._crosstalk.clear(frames, said)
+        for stream, part, probabilities in zip(self._streams, frames, said, strict=True):
+            self._waiting += [Heard(stream.speaker, window) for window in stream.cutter.feed(part, probabilities)]
+        positions = [stream.cutter.position for stream in self._streams]
+        return self._in_order(min(positions) if self._ordered else float("inf"))
+
+    def _in_order(self, settled: float) -> list[Heard]:
+        """Windows that begin before `settled`: no stream can still bring an earlier one."""
+        self._waiting.sort(key=lambda heard: heard.window.start)
+        ready = [heard for heard in self._waiting if heard.window.start <= settled]
+        self._waiting = self._waiting[len(ready) :]
+        return ready
+
+
+class _Crosstalk:
+    """Takes from each of two channels the voice that it has from the other one.
+
+    What one side says comes back through the other side's microphone, fainter and a little later. Levels are compared
+    after normalising, when each side's own speech is about equally loud.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[deque[float]] = [deque(maxlen=_ECHO_FRAMES) for _ in range(2)]
+
+    def clear(self, frames: list[Samples], said: list[Samples]) -> list[Samples]:
+        """Probabilities with 0 where a channel only echoes the other."""
+        levels = [10 * np.log10(np.mean(np.square(part), axis=1) + _LEVEL_FLOOR) for part in frames]
+        result = [part.copy() for part in said]
+        for i in range(len(levels[0])):
+            for before, level in zip(self._before, levels, strict=True):
+                before.append(float(level[i]))
+            for own, other in ((0, 1), (1, 0)):
+                if levels[own][i] < max(self._before[other]) - _CROSSTALK_DB:
+                    result[own][i] = 0.0
+        return result

@@ -1,0 +1,194 @@
+"""The speech-to-text worker: one engine, one model, and the audio in between. Served by `services.worker.host`.
+
+Methods:
+    load        engine, model -> load_s
+    transcribe  path (a file or a meeting's folder), language -> items {"segment": ...} in order of their start;
+                duration_s, speech_s, windows, channels, warnings
+    follow      meeting, language, from_s -> items {"partial": ...}, {"segment": ...}, {"skipped": ...} until the
+                recording ends or the call is cancelled; segments, skipped_s, position_s
+    unload      (nothing) -> {}
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from services.audio.front import FrontEnd, Heard
+from services.audio.normalise import ChannelPlan, Normaliser, Survey
+from services.audio.vad import VoiceDetector, detectors
+from services.audio.windows import Policy
+from services.errors import ModelError
+from services.library.segments import Segment
+from services.models.catalogue import EngineEntry, engine_class, find_engine
+from services.transcription.engine import SpeechEngine
+from services.transcription.follow import Follower
+from services.transcription.plausible import believable, holds_speech
+from services.transcription.source import Source, open_source
+from services.worker.handler import Call, Json, Method
+
+_log = logging.getLogger("sotto.transcription")
+
+
+class SpeechHost:
+    """Holds the engine between calls."""
+
+    def __init__(self) -> None:
+        self._entry: EngineEntry | None = None
+        self._engine: SpeechEngine | None = None
+        self._detector: Callable[[], VoiceDetector] | None = None
+
+    def methods(self) -> dict[str, Method]:
+        return {
+            "load": self.load,
+            "transcribe": self.transcribe,
+            "follow": self.follow,
+            "unload": self.unload,
+        }
+
+    def load(self, args: Json, call: Call) -> Json:
+        """Load an engine and its model; another one that is loaded goes first.
+
+        Raises:
+            UsageError, MissingPackageError, ModelError
+        """
+        begun = time.monotonic()
+        self.unload({}, call)
+        entry = find_engine("stt", str(args["engine"]))
+        engine: SpeechEngine = engine_class(entry)(str(args["model"]))
+        engine.load()
+        self._entry, self._engine = entry, engine
+        self._detector = detectors()
+        return {"load_s": round(time.monotonic() - begun, 3)}
+
+    def unload(self, args: Json, call: Call) -> Json:
+        """Let go of the engine and of the voice detector."""
+        engine, self._engine, self._entry, self._detector = self._engine, None, None, None
+        if engine is not None:
+            engine.unload()
+        return {}
+
+    def transcribe(self, args: Json, call: Call) -> Json:
+        """Transcribe a file or a meeting's recording from its start to its end.
+
+        Raises:
+            AudioFileError, StorageError, UsageError, ModelError, CancelledError
+        """
+        source = open_source(Path(str(args["path"])))
+        try:
+            return _Transcription(self._understand(str(args["language"])), self._detect(), source, call).run()
+        finally:
+            source.close()
+
+    def follow(self, args: Json, call: Call) -> Json:
+        """Caption a recording while it goes on. Cancelling it is its ordinary end.
+
+        Raises:
+            AudioFileError, StorageError, UsageError, ModelError
+        """
+        understand = self._understand(str(args["language"]))
+        start = float(args.get("from_s", 0.0))
+        return Follower(Path(str(args["meeting"])), understand, self._detect(), call, start).run()
+
+    def _detect(self) -> Callable[[], VoiceDetector]:
+        if self._detector is None:
+            raise ModelError("No speech engine is loaded.")
+        return self._detector
+
+    def _understand(self, language: str) -> Callable[[Heard], list[Segment]]:
+        """What turns a window into segments; checks the language at once.
+
+        Raises:
+            UsageError: The engine does not speak it.
+        """
+        engine, entry = self._engine, self._entry
+        if engine is None or entry is None:
+            raise ModelError("No speech engine is loaded.")
+        code = entry.check_language(language)
+
+        def understand(heard: Heard) -> list[Segment]:
+            window = heard.window
+            pieces = [believable(piece, window.voiced) for piece in engine.transcribe(window.samples, code)]
+            return [
+                Segment(window.start + piece.start, window.start + piece.end, piece.text, heard.speaker)
+                for piece in pieces
+                if piece is not None
+            ]
+
+        return understand
+
+
+class _Transcription:
+    """One run over one source."""
+
+    def __init__(
+        self,
+        understand: Callable[[Heard], list[Segment]],
+        detector: Callable[[], VoiceDetector],
+        source: Source,
+        call: Call,
+    ) -> None:
+        self._understand = understand
+        self._detector = detector
+        self._source = source
+        self._call = call
+        self._speech = 0.0
+        self._windows = 0
+
+    def run(self) -> Json:
+        plan = self._survey()
+        if plan.groups:
+            self._read(plan)
+        return {
+            "duration_s": round(plan.seconds, 3),
+            "speech_s": round(self._speech, 3),
+            "windows": self._windows,
+            "channels": self._source.channels,
+            "warnings": list(self._source.warnings),
+        }
+
+    def _survey(self) -> ChannelPlan:
+        """The first pass: what the channels hold."""
+        survey = Survey(self._source.rate, self._source.channels)
+        for block in self._source.blocks():
+            self._call.check()
+            survey.feed(block)
+            self._call.progress(0.0, self._source.seconds, "measuring")
+        return survey.plan(self._source.apart)
+
+    def _read(self, plan: ChannelPlan) -> None:
+        """The second pass: windows of speech, and what is said in them."""
+        sources = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
+        front = FrontEnd(sources, self._detector, Policy())
+        frames = 0
+        for block in self._source.blocks():
+            self._call.check()
+            for heard in front.feed(block):
+                self._hear(heard, plan.seconds)
+            frames += len(block)
+            self._call.progress(frames / plan.rate, plan.seconds, "transcribing")
+        for heard in front.flush():
+            self._hear(heard, plan.seconds)
+
+    def _hear(self, heard: Heard, duration: float) -> None:
+        self._call.check()
+        window = heard.window
+        if not holds_speech(window):
+            _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
+            return
+        self._windows += 1
+        self._speech += window.voiced
+        for segment in self._understand(heard):
+            self._call.item({"segment": _within(segment, duration).to_dict()})
+
+
+def _within(segment: Segment, duration: float) -> Segment:
+    """`segment`, not beyond the end of the audio: the last frame of a stream is filled up with silence."""
+    return Segment(min(segment.start, duration), min(segment.end, duration), segment.text, segment.speaker)
+
+
+def create() -> Mapping[str, Method]:
+    """Entry point of the worker kind `stt`."""
+    return SpeechHost().methods()
