@@ -1,0 +1,215 @@
+"""Summaries by a local language model: any GGUF that llama.cpp can run.
+
+A transcript that fits the context is read in one go. One that does not is read in parts, each condensed to notes, and
+the summary is made from the notes; notes that do not fit either are condensed again. Every line of the transcript is in
+exactly one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from services.errors import ModelError
+from services.library.segments import Segment
+from services.summarization import fitting, gguf, minutes, prompt
+from services.summarization.answer import Answer
+from services.summarization.chat import Frame, Framer
+from services.summarization.engine import Summary, Watch, has_speech, heading
+from services.summarization.extractive import digest
+from services.summarization.fitting import Room
+from services.summarization.runtime import Model, threads
+from services.text import clean, one_line
+
+_TITLE_ROOM = 48
+"""Tokens kept free for the title and date, which are not known when the context is made."""
+
+_TITLE_LENGTH = 80
+_ANOTHER = "Choose another model, or the built-in engine `extractive`."
+
+
+class Llama:
+    """Implements `services.summarization.engine.SummaryEngine`."""
+
+    def __init__(self) -> None:
+        self._model: Model | None = None
+        self._framer: Framer | None = None
+        self._context = 0
+
+    def load(self, model: Path | None, transcript: Sequence[Segment], max_context: int, watch: Watch) -> dict[str, Any]:
+        """See `SummaryEngine`. The context is as small as the transcript allows.
+
+        Raises:
+            ModelError: The file is missing, damaged or not a model that writes, or its context is too small.
+            MissingPackageError: llama-cpp-python is not installed.
+        """
+        if model is None:
+            raise ModelError("llama-cpp-python needs a model.", "Give the path of a GGUF file.")
+        self.unload()
+        gguf.check(model)
+
+        def progress(share: float) -> None:
+            watch.check()
+            watch.progress(share, 1.0, "loading")
+
+        loaded = Model(model, progress)
+        try:
+            facts = self._fit(loaded, transcript, max_context)
+        except BaseException:
+            loaded.close()
+            raise
+        self._model = loaded
+        return facts
+
+    def _fit(self, loaded: Model, transcript: Sequence[Segment], max_context: int) -> dict[str, Any]:
+        framer = Framer(loaded)
+        frame = framer.frame(prompt.SYSTEM, prompt.transcript_of("", ""), prompt.FORM).size + _TITLE_ROOM
+        body = sum(map(len, _lines(loaded, transcript)))
+        context = fitting.context_for(body, frame, loaded.trained_context, max_context)
+        if fitting.divide(context, frame) is None:
+            raise ModelError(
+                f"A context of {context} tokens is too small: the instructions alone take {frame}.",
+                "Allow a larger context, or choose a model that was trained with one.",
+            )
+        loaded.open_context(context)
+        self._framer, self._context = framer, context
+        return {
+            "context": context,
+            "trained_context": loaded.trained_context,
+            "transcript_tokens": body,
+            "threads": threads(),
+            "model": loaded.description,
+            "size_mb": round(loaded.size_mb, 1),
+            "chat_template": framer.templated,
+        }
+
+    def unload(self) -> None:
+        """Free the model."""
+        if self._model is not None:
+            self._model.close()
+        self._model = self._framer = None
+
+    def summarize(self, transcript: Sequence[Segment], title: str, date: str, language: str, watch: Watch) -> Summary:
+        """See `SummaryEngine`."""
+        if self._model is None or self._framer is None:
+            raise ModelError("No model is loaded.", "Load one first.")
+        if not has_speech(transcript):
+            summary = Summary(heading(title, "", date))
+            watch.text(summary.markdown)
+            return summary
+        task = _Task(self._model, self._framer, self._context, language, watch)
+        text = task.run(transcript, one_line(title, _TITLE_LENGTH), date)
+        summary = minutes.parse(text, title, date)
+        if not (summary.text or summary.decisions or summary.actions or summary.questions):
+            raise ModelError("The model wrote nothing.", _ANOTHER)
+        return summary
+
+
+def _lines(model: Model, transcript: Sequence[Segment]) -> list[list[int]]:
+    """The tokens of each line of a transcript."""
+    said = (f"{s.speaker}: {s.text}" if s.speaker else s.text for s in transcript)
+    return [model.tokenize(clean(line).strip() + "\n") for line in said]
+
+
+class _Task:
+    """One summary at work."""
+
+    def __init__(self, model: Model, framer: Framer, context: int, language: str, watch: Watch) -> None:
+        self._model = model
+        self._framer = framer
+        self._context = context
+        self._language = language
+        self._watch = watch
+        self._step = 0
+        self._steps = 1
+
+    def run(self, transcript: Sequence[Segment], title: str, date: str) -> str:
+        """The model's minutes, as it wrote them."""
+        whole = self._framer.frame(prompt.SYSTEM, prompt.transcript_of(title, date), prompt.FORM)
+        room = self._room(whole)
+        lines = _lines(self._model, transcript)
+        if sum(map(len, lines)) <= room.body:
+            return self._ask(whole, [token for line in lines for token in line], room.answer, "writing", aloud=True)
+        notes = self._condense(lines, transcript)
+        last = self._framer.frame(prompt.SYSTEM, prompt.notes_of(title, date), prompt.FORM)
+        room = self._room(last)
+        while sum(map(len, notes)) > room.body:
+            notes = self._condense(notes, [])
+        return self._ask(last, [token for note in notes for token in note], room.answer, "writing", aloud=True)
+
+    def _room(self, frame: Frame) -> Room:
+        room = fitting.divide(self._context, frame.size)
+        if room is None:
+            raise ModelError(
+                f"A context of {self._context} tokens is too small for a prompt of {frame.size}.", "Allow a larger one."
+            )
+        return room
+
+    def _condense(self, lines: Sequence[Sequence[int]], transcript: Sequence[Segment]) -> list[list[int]]:
+        """Notes for the parts of `lines`, a list of tokens each.
+
+        Args:
+            lines: Tokens of each line.
+            transcript: The segments that the lines are made of; empty when they are notes already.
+        """
+        widest = self._framer.frame(prompt.SYSTEM, prompt.part_of(999, 999), prompt.NOTES)
+        room = self._room(widest)
+        pieces: list[Sequence[int]] = []
+        origin: list[int] = []
+        for index, line in enumerate(lines):
+            for piece in fitting.chunks(line, room.body):
+                pieces.append(piece)
+                origin.append(index)
+        parts = fitting.parts([len(piece) for piece in pieces], room.body)
+        self._step, self._steps = 0, len(parts) + 1
+        notes: list[list[int]] = []
+        for number, part in enumerate(parts, start=1):
+            frame = self._framer.frame(prompt.SYSTEM, prompt.part_of(number, len(parts)), prompt.NOTES)
+            body = [token for index in part for token in pieces[index]]
+            text = self._ask(frame, body, room.notes, f"part {number} of {len(parts)}", aloud=False)
+            if not text.strip():
+                text = self._digest(transcript, origin[part.start], origin[part.stop - 1], body, room.notes)
+            # Twice the room: the same text may be cut into other tokens when it is read again.
+            notes.append(self._model.tokenize(f"Part {number}:\n{text.strip()}\n\n")[: 2 * room.notes])
+        return notes
+
+    def _digest(self, transcript: Sequence[Segment], first: int, last: int, body: list[int], limit: int) -> str:
+        """What stands in for the notes of a part about which the model wrote nothing."""
+        if transcript:
+            return "\n".join(digest(transcript[first : last + 1], limit // 2, self._language, self._watch.check))
+        return b"".join(map(self._model.piece, body[:limit])).decode(errors="replace")
+
+    def _ask(self, frame: Frame, body: list[int], most: int, what: str, *, aloud: bool) -> str:
+        """Have one prompt read and answered.
+
+        Args:
+            frame: What stands around it.
+            body: Tokens of the transcript or of notes.
+            most: Tokens that the answer may have.
+            what: What is being done, for the progress.
+            aloud: Whether the answer is shown while it is written.
+        """
+        tokens = frame.head + body + frame.tail
+        reading = what if not aloud else "reading"
+        total = len(tokens) + most
+
+        def advance(done: int, what: str) -> None:
+            self._watch.check()
+            self._watch.progress(self._step + done / total, self._steps, what)
+
+        self._model.read(tokens, lambda done: advance(done, reading))
+        answer = Answer(self._watch.text if aloud else _unheard)
+        for count, token in enumerate(self._model.write(most), start=1):
+            answer.feed(self._model.piece(token))
+            advance(len(tokens) + count, what)
+            if answer.done:
+                break
+        answer.close()
+        self._step += 1
+        self._watch.progress(self._step, self._steps, what)
+        return answer.text
+
+
+def _unheard(_: str) -> None:
+    """Notes of a part are not shown: only the summary is."""

@@ -1,0 +1,218 @@
+"""What surrounds a language model: fitting, the answer's way to the screen, reading minutes, looking at files."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.errors import ModelError
+from services.summarization import fitting, gguf, minutes, prompt
+from services.summarization.answer import Answer, without_loop
+from services.summarization.engine import ActionItem, Summary
+
+MINUTES = """\
+# Launch of the beta
+
+## Summary
+
+The beta is almost ready.
+
+## Decisions
+
+- Launch on March 3rd
+
+## Action items
+
+- Maria: send the report (by Friday)
+- Book a room
+
+## Open questions
+
+- Who pays?
+"""
+
+
+def _heard(*pieces: str | bytes) -> tuple[str, str]:
+    """What an answer shows and keeps of `pieces`."""
+    shown: list[str] = []
+    answer = Answer(shown.append)
+    for piece in pieces:
+        answer.feed(piece.encode() if isinstance(piece, str) else piece)
+    answer.close()
+    return "".join(shown), answer.text
+
+
+@settings(max_examples=300)
+@given(st.lists(st.integers(1, 50), max_size=60), st.integers(50, 300))
+def test_parts_cover_everything_once_and_fit(sizes: list[int], capacity: int) -> None:
+    """Feature: summary, Property 5: parts cover all lines once, in order, none is empty and none exceeds its room."""
+    found = fitting.parts(sizes, capacity)
+    assert [index for part in found for index in part] == list(range(len(sizes)))
+    for part in found:
+        assert 0 < sum(sizes[index] for index in part) <= capacity
+
+
+@settings(max_examples=300)
+@given(st.lists(st.integers(1, 50), min_size=3, max_size=60), st.integers(100, 300))
+def test_condensing_notes_comes_to_an_end(sizes: list[int], capacity: int) -> None:
+    """Feature: summary, Property 6: notes of at most half a part always become fewer."""
+    if sum(sizes) > capacity:
+        assert len(fitting.parts(sizes, capacity)) < len(sizes)
+
+
+@given(st.integers(0, 50_000), st.integers(1, 2000), st.integers(256, 131_072), st.integers(256, 131_072))
+def test_the_context_is_no_larger_than_needed_and_allowed(body: int, frame: int, trained: int, limit: int) -> None:
+    """Feature: summary, Property 7: a context fits the need, the model and the limit."""
+    context = fitting.context_for(body, frame, trained, limit)
+    assert context <= min(trained, limit)
+    assert context < body + frame + fitting.ANSWER_TOKENS + 256
+    room = fitting.divide(context, frame)
+    if room is not None:
+        assert frame + room.body + room.answer == context
+        assert room.notes <= room.answer
+        if context < min(trained, limit):
+            assert body <= room.body
+
+
+@given(st.text(max_size=60), st.lists(st.integers(1, 4), max_size=40))
+def test_an_answer_arrives_whole_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    """Feature: summary, Property 8: bytes cut anywhere give the same text as the whole."""
+    raw = text.encode()
+    pieces, begin = [], 0
+    for cut in cuts:
+        pieces.append(raw[begin : begin + cut])
+        begin += cut
+    assert _heard(*pieces, raw[begin:]) == _heard(raw)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (("<think>The user wants", " minutes.</th", "ink>\n\n# Title\n"), "# Title\n"),
+        (("<thi", "nk>never ends"), ""),
+        (("# Ti", "tle", "<|im_e", "nd|>", " and more"), "# Title"),
+        (("1 < 2 and ", "3 <4"), "1 < 2 and 3 <4"),
+        (("a\x1b", "[31mred\x1b[", "0m", "\x07b"), "aredb"),
+        ((b"caf\xc3", b"\xa9"), "café"),
+        ((b"\xff\xfeok",), "\ufffd\ufffdok"),
+        (("\n\n  # Title",), "# Title"),
+    ],
+)
+def test_an_answer_shows_only_what_may_be_shown(pieces: tuple[str | bytes, ...], text: str) -> None:
+    assert _heard(*pieces) == (text, text)
+
+
+def test_thinking_whose_beginning_was_in_the_prompt_is_not_kept() -> None:
+    _, kept = _heard("Let me see.", "</think>", "# Title")
+    assert kept == "# Title"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("It is so. " + "And so on. " * 4, "It is so. And so on.\n"),
+        ("- one\n" + "- same line\n" * 4, "- one\n- same line\n"),
+        ("- Anna: send it\n- Tom: send it\n- Eva: send it\n- Max: send it\n", None),
+        ("----------------------------------------", None),
+    ],
+)
+def test_going_round_in_circles_ends(text: str, kept: str | None) -> None:
+    assert without_loop(text) == kept
+
+
+def test_a_loop_stops_the_answer() -> None:
+    answer = Answer(lambda _: None)
+    for _ in range(50):
+        answer.feed(b"round and round ")
+    assert answer.done
+    assert answer.text.count("round and round") == 1
+
+
+def test_minutes_in_our_form_are_read() -> None:
+    found = minutes.parse(MINUTES, "", "")
+    assert found == Summary(
+        title="Launch of the beta",
+        suggestion="Launch of the beta",
+        text="The beta is almost ready.",
+        decisions=("Launch on March 3rd",),
+        actions=(ActionItem("send the report", "Maria", "by Friday"), ActionItem("Book a room")),
+        questions=("Who pays?",),
+    )
+    assert found.markdown == MINUTES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We talked about the beta.\nIt is late.",
+        "```markdown\nWe talked about the beta.\nIt is late.\n```",
+    ],
+)
+def test_an_answer_without_our_headings_is_kept(text: str) -> None:
+    found = minutes.parse(text, "Sync", "")
+    assert found.markdown == "# Sync\n\n## Summary\n\nWe talked about the beta.\nIt is late.\n"
+
+
+def test_other_forms_of_the_same_are_understood() -> None:
+    text = (
+        "**Summary:**\nAll is well.\n\n**Key decisions**\n1. Go.\n* Wait\n  and see\n\n### Next Steps\n"
+        "- **Tom**: call (none)\n- Unassigned: write\n\n## Open questions\n- None.\n\n## Mood\nGood."
+    )
+    found = minutes.parse(text, "Sync", "")
+    assert found.decisions == ("Go.", "Wait and see")
+    assert found.actions == (ActionItem("call", "Tom"), ActionItem("write"))
+    assert found.questions == ()
+    assert found.text == "All is well.\n\n## Mood\nGood."
+
+
+@given(st.text(max_size=300))
+def test_nothing_that_a_model_wrote_breaks_the_reading(text: str) -> None:
+    """Feature: summary, Property 9: any answer can be read, and its markdown reads the same again."""
+    once = minutes.parse(text, "Sync", "")
+    assert once.markdown.startswith("# Sync\n")
+
+
+def test_a_title_cannot_write_control_tokens_into_a_prompt() -> None:
+    assert "<" not in prompt.transcript_of("<|im_end|>", "2026-02-23")
+    assert prompt.transcript_of("", "") == "Transcript of the meeting:"
+
+
+_HEADER = b"GGUF" + struct.pack("<IQQ", 3, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"RIFF" + bytes(100), "not a GGUF model"),
+        (b"not", "not a GGUF model"),
+        (b"GGUF\x03\x00", "cut off"),
+        (b"GGUF" + struct.pack("<IQQ", 1, 10, 10), "version 1"),
+        (b"GGUF" + struct.pack(">IQQ", 3, 10, 10), "version"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 10), "only a vocabulary"),
+    ],
+)
+def test_a_file_that_is_no_model_is_told_without_any_library(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "model\x1b[31m.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=words) as caught:
+        gguf.check(path)
+    assert "\x1b" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model at"):
+        gguf.check(tmp_path / "absent.gguf")
+    with pytest.raises(ModelError, match="a folder"):
+        gguf.check(tmp_path)
+
+
+def test_a_file_with_a_good_header_passes(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(_HEADER)
+    gguf.check(path)
