@@ -186,7 +186,10 @@ def test_cancelled_in_the_middle_of_reading_and_of_writing(scripted_gguf: Build)
             if seen and seen[-1] == phase:
                 raise CancelledError("It was cancelled.")
 
-        watch = Watch(text=_ignore, progress=lambda done, total, what, seen=seen: seen.append(what), check=check)
+        def progress(_: float, __: float, what: str, seen: list[str] = seen) -> None:
+            seen.append(what)
+
+        watch = Watch(text=_ignore, progress=progress, check=check)
         with pytest.raises(CancelledError):
             engine.summarize(meeting(LAUNCH), "", "", "en", watch)
         assert seen[-1] == phase

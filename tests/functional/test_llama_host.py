@@ -20,11 +20,18 @@ from tests.models.fixtures import scripted_gguf as scripted_gguf
 from tests.models.gguf_llama import TEXT, Recipe
 from tests.models.meeting_texts import LAUNCH, long_meeting, meeting
 
-needs_llama = [
+_LLAMA = (
     pytest.mark.llama,
     pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed"),
-]
-ENGINES = ["extractive", pytest.param("llama", marks=needs_llama)]
+)
+ENGINES = ["extractive", pytest.param("llama", marks=_LLAMA)]
+
+
+def needs_llama(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in _LLAMA:
+        test = mark(test)
+    return test
+
 
 Build = Callable[[Recipe], Path]
 
@@ -75,22 +82,25 @@ def test_a_transcript_without_speech_is_told(worker: Worker, tmp_path: Path, scr
     assert (result["title"], result["decisions"]) == ("", 0)
 
 
-@pytest.mark.llama
-@pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed")
+@needs_llama
 def test_a_summary_at_work_is_cancelled_and_the_model_stays_usable(
     worker: Worker, tmp_path: Path, scripted_gguf: Build
 ) -> None:
     long, short = (_written(tmp_path / f"{n}.jsonl", long_meeting(n)) for n in (4000, 100))
     worker.call("load", {"engine": "llama", "model": str(scripted_gguf(Recipe())), "transcript": long})
     at_work = threading.Event()
-    threading.Thread(target=lambda: at_work.wait(60) and worker.cancel(), daemon=True).start()
+
+    def cancel() -> None:
+        if at_work.wait(60):
+            worker.cancel()
+
+    threading.Thread(target=cancel, daemon=True).start()
     with pytest.raises(CancelledError):
         worker.call("summarize", {"transcript": long}, on_progress=lambda *_: at_work.set())
     assert worker.call("summarize", {"transcript": short})["markdown"] == TEXT
 
 
-@pytest.mark.llama
-@pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed")
+@needs_llama
 def test_a_damaged_model_is_an_error_and_the_worker_lives(worker: Worker, tmp_path: Path) -> None:
     transcript = _written(tmp_path / "transcript.jsonl", meeting(LAUNCH))
     path = tmp_path / "model.gguf"
@@ -111,10 +121,9 @@ def test_wrong_engines_and_missing_transcripts_are_told(worker: Worker, tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc")
-@pytest.mark.llama
-@pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None, reason="llama-cpp-python is not installed")
+@needs_llama
 def test_all_memory_of_the_model_is_back_when_its_process_is_gone(tmp_path: Path, scripted_gguf: Build) -> None:
-    transcript = _written(tmp_path / "transcript.jsonl", meeting(LAUNCH))
+    transcript = _written(tmp_path / "transcript.jsonl", [Segment(0, 1, "The beta is ready.", "You")])
     model = scripted_gguf(Recipe(layers=4, width=512, heads=8, vocabulary=8000, quantisation="Q8_0"))
     size_mb = model.stat().st_size / 2**20
     own = psutil.Process()
