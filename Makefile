@@ -9,6 +9,8 @@ LOCKS := .ci/locks
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes
 # srt, which vosk needs, is published as source only; its build tools are locked too (build.lock).
 WHEELS := --only-binary :all: --no-binary srt --no-build-isolation
+# A .venv whose Python was upgraded away is of no use: everything is made anew.
+GONE := $(shell [ ! -d $(VENV) ] || [ -x $(BIN)/python ] || rm -rf $(VENV))
 TEST_ARGS ?=
 LOCK_ARGS ?=
 
@@ -47,10 +49,11 @@ clean: ## remove .venv and everything that was generated
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache snapshot_report.html
 	find services tui themes tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
+$(VENV)/.made:
 	@.ci/venv $(VENV)
+	@touch $@
 
-$(VENV)/.build: $(LOCKS)/build.lock | $(BIN)/python
+$(VENV)/.build: $(LOCKS)/build.lock | $(VENV)/.made
 	@echo "Setting up $(VENV): about a minute, once." >&2
 	@$(PIP) --only-binary :all: -r $(LOCKS)/build.lock
 	@touch $@
