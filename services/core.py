@@ -9,7 +9,7 @@ from services.events import Emit, Event, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
 from services.memory.monitor import MemoryMonitor
-from services.models.catalogue import parse_engine
+from services.models.catalogue import find_engine, parse_engine
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
@@ -22,11 +22,13 @@ def plan_of(settings: Settings) -> Plan:
     """How these settings want meetings to be processed.
 
     Raises:
-        UsageError: An engine or model that does not exist.
+        UsageError: An engine or model that does not exist, or a language that the speech engine does not know.
     """
     summary = settings.summary.engine
+    stt = parse_engine("stt", settings.transcription.engine)
+    find_engine("stt", stt.engine).check_language(settings.transcription.language)
     return Plan(
-        stt=parse_engine("stt", settings.transcription.engine),
+        stt=stt,
         summary=None if summary == "none" else parse_engine("summary", summary),
         language=settings.transcription.language,
         max_context=settings.summary.max_context,

@@ -110,7 +110,13 @@ def private(folder: Path) -> Path:
             folder.chmod(0o700)
     except OSError as error:
         raise StorageError(
-            f"The folder {folder} cannot be made: {error.strerror}.",
+            f"The folder {folder} cannot be made: {_why(error)}.",
             "Choose another one with SOTTO_HOME, or `folder` in the settings.",
         ) from error
     return folder
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is in its place"
+    return error.strerror or str(error)

@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
+        _log_to_file()
         return arguments.run(arguments)
     except SottoError as error:
         return fail(error)
@@ -22,6 +23,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - a defect: the user gets a sentence, the log gets the traceback
         return _defect(error)
+
+
+def _log_to_file() -> None:
+    """What services note for the developer goes to the log, and never to the user's screen."""
+    import logging
+
+    from services import paths
+
+    handler = logging.FileHandler(paths.log_file(), encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _defect(error: Exception) -> int:
