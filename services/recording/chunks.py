@@ -159,6 +159,16 @@ class ChunkWriter:
         except OSError as error:
             raise self._error(error) from error
 
+    def discard(self) -> None:
+        """Remove the chunks and their folder: for a recording that came to hold no frame."""
+        if self.frames:
+            raise ValueError("a recording with samples is never thrown away")
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        chunk_path(self.folder, 0).unlink(missing_ok=True)
+        self.folder.rmdir()
+
     def _append(self, piece: Pcm) -> None:
         fd = self._open()
         data = np.ascontiguousarray(piece, "<i2").data.cast("B")

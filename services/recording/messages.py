@@ -6,10 +6,10 @@ The recorder's socket speaks one JSON object a line, UTF-8.
                         {"command": "stop"}         likewise; the recording ends in order
                         {"command": "subscribe"}    status lines from now on, about five a second, the last one final
     from the recorder   {"type": "status", ...}     a `RecordingStatus`
-                        {"type": "error", ...}      a `SottoError`: what was sent was not understood, nothing changed
+                        {"type": "error", "error": {...}}   a `SottoError`: that was not understood, nothing changed
 
-A recorder that is started gets a `RecordingRequest` as one JSON object on its standard input and writes status lines
-to its standard output until it records or has failed.
+A recorder that is started reads a `RecordingRequest` as one line of JSON from its standard input. Where that is a
+socket, whoever holds the other end is its first follower: status lines come from the start on.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def decode_reply(line: bytes) -> RecordingStatus:
         data = json.loads(line)
         if data["type"] == "status":
             return RecordingStatus.from_dict(data)
-        error = SottoError.from_dict(data)
+        error = SottoError.from_dict(data["error"])
     except (KeyError, TypeError, ValueError) as problem:
         raise RecorderError(
             f"The recorder said something unknown: {problem!r}.", "It may be of another version of sotto."

@@ -52,8 +52,7 @@ class ChunkReader:
         return self.layout.channels
 
     def _list(self) -> Layout | None:
-        names = (path.name for path in self._folder.iterdir()) if self._folder.is_dir() else ()
-        self._numbers = sorted(int(name[:-4]) for name in names if _NAME.fullmatch(name))
+        self._numbers = chunk_numbers(self._folder)
         for number in self._numbers:
             try:
                 with chunk_path(self._folder, number).open("rb") as file:
@@ -226,6 +225,12 @@ class MeetingAudio:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def chunk_numbers(folder: Path) -> list[int]:
+    """The numbers of the chunks in `folder`, in order; none when there is no such folder."""
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(name[:-4]) for name in names if _NAME.fullmatch(name))
 
 
 def told_layout(meeting: Meeting) -> Layout | None:

@@ -1,0 +1,144 @@
+"""Recording as the app sees it: start, stop, find a recording that runs, and what it is doing now."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from services.errors import RecorderBusyError, RecorderError, SottoError
+from services.events import Emit, Failed, RecordingStarted, RecordingStopped
+from services.recording import client
+from services.recording.client import Launch, RecorderClient
+from services.recording.messages import RecordingRequest, RecordingStatus
+
+_log = logging.getLogger(__name__)
+
+_JOIN_SECONDS = 2.0
+
+
+class RecordingService:
+    """Follows one recorder at a time, on a thread of its own while there is one. No method waits for the recorder.
+
+    Args:
+        emit: Receives `RecordingStarted`, `RecordingStopped` and `Failed`.
+
+    Attributes:
+        latest: What the recorder said last; stays after the end, until the next recording.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self.latest: RecordingStatus | None = None
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._launch: Launch | None = None
+        self._client: RecorderClient | None = None
+        self._stop_wanted = False
+        self._closed = False
+
+    @property
+    def active(self) -> bool:
+        """Whether a recording is starting, running or ending."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def start(self, request: RecordingRequest) -> None:
+        """Begin to record; `RecordingStarted` or `Failed` follows."""
+        self._begin(request)
+
+    def attach_if_running(self) -> None:
+        """Take up a recording that runs already; `RecordingStarted` follows if there is one."""
+        self._begin(None)
+
+    def _begin(self, request: RecordingRequest | None) -> None:
+        with self._lock:
+            if not self.active and not self._closed:
+                self._stop_wanted = False
+                self._thread = threading.Thread(target=self._run, args=(request,), name="recording", daemon=True)
+                self._thread.start()
+                return
+        if request is not None:
+            self._emit(Failed(RecorderBusyError("A recording is running already.", "r ends it.")))
+
+    def stop(self) -> None:
+        """End the recording; `RecordingStopped` follows. One that has not begun is given up: `Failed` follows."""
+        with self._lock:
+            self._stop_wanted = True
+            launch, running = self._launch, self._client
+        if launch is not None:
+            launch.cancel()
+        elif running is not None:
+            threading.Thread(target=self._stop, args=(running,), name="stop recording", daemon=True).start()
+
+    def _stop(self, running: RecorderClient) -> None:
+        try:
+            running.request_stop()
+        except RecorderError as error:
+            # Where it has just ended by itself, the thread that follows it tells so.
+            if self.active:
+                self._emit(Failed(error))
+
+    def close(self) -> None:
+        """Let go of the recorder. It goes on recording, and `attach_if_running` finds it."""
+        with self._lock:
+            self._closed = True
+            running, thread = self._client, self._thread
+        if running is not None:
+            running.close()
+        if thread is not None:
+            thread.join(_JOIN_SECONDS)
+
+    def _run(self, request: RecordingRequest | None) -> None:
+        try:
+            running = client.attach() if request is None else self._start(request)
+        except SottoError as error:
+            self._emit(Failed(error))
+            return
+        if running is None:
+            return
+        with self._lock:
+            self._launch, self._client = None, running
+            stop, closed = self._stop_wanted, self._closed
+        if closed:
+            running.close()
+        elif stop:
+            self._stop(running)
+        try:
+            self._follow(running, attached=request is None)
+        finally:
+            with self._lock:
+                self._client = None
+
+    def _start(self, request: RecordingRequest) -> RecorderClient:
+        launch = client.launch(request)
+        with self._lock:
+            self._launch = launch
+            stop = self._stop_wanted
+        if stop:
+            launch.cancel()
+        try:
+            return launch.wait()
+        finally:
+            with self._lock:
+                self._launch = None
+
+    def _follow(self, running: RecorderClient, attached: bool) -> None:
+        """Keep the latest status, tell of the beginning and of the end."""
+        error: SottoError | None = None
+        last: RecordingStatus | None = None
+        begun = False
+        try:
+            for last in running.updates():
+                self.latest = last
+                if not begun and last.meeting is not None:
+                    begun = True
+                    self._emit(RecordingStarted(last.meeting, last.title, attached))
+            error = last.error if last is not None else None
+        except SottoError as problem:
+            error = problem
+        if self._closed:
+            return
+        if last is not None and last.meeting is not None:
+            self._emit(RecordingStopped(last.meeting, last.seconds, error))
+        elif error is not None:
+            self._emit(Failed(error))

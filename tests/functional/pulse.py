@@ -1,0 +1,143 @@
+"""A sound server of the test's own: a real microphone and real loudspeakers without a sound card.
+
+    @pytest.mark.audio
+    @pytest.mark.usefixtures("pulse")
+    def test_something() -> None:
+        say("hello")             # somebody speaks into the microphone
+        say("hi", SPEAKERS)      # the other end of the line is heard
+
+The server has two null sinks. `mouth` is where people speak: the source `microphone`, the default one, is what it
+plays. `speakers` is what the machine plays; its monitor is `speakers.monitor`. While the fixture is in use, the
+environment leads every PulseAudio client to this server, also those in child processes. A null sink takes up to two
+seconds to deliver its first sound, so wait until a recording has begun before you speak.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+MICROPHONE = "microphone"
+MICROPHONE_NAME = "Test Microphone"
+MOUTH = "mouth"
+SPEAKERS = "speakers"
+MONITOR = f"{SPEAKERS}.monitor"
+
+_NAME = "device.description"
+_SCRIPT = f"""
+load-module module-native-protocol-unix auth-anonymous=1 socket={{socket}}
+load-module module-null-sink sink_name={MOUTH} rate=48000 channels=1 sink_properties={_NAME}=Mouth
+load-module module-null-sink sink_name={SPEAKERS} rate=48000 channels=2 sink_properties={_NAME}=Speakers
+load-module module-remap-source master={MOUTH}.monitor source_name={MICROPHONE} {{named}}
+set-default-sink {SPEAKERS}
+set-default-source {MICROPHONE}
+"""
+
+_VARIABLES = ("PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "PULSE_RUNTIME_PATH", "PULSE_COOKIE")
+_START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A running server.
+
+    Attributes:
+        server: Its address, for PULSE_SERVER.
+        pid: Its process.
+        folder: Its runtime folder.
+    """
+
+    server: str
+    pid: int
+    folder: Path
+
+
+def missing() -> str:
+    """What is not installed here; empty when sound can be tested."""
+    programs = [name for name in ("pulseaudio", "pactl", "paplay") if shutil.which(name) is None]
+    if shutil.which("espeak-ng") is None and shutil.which("flite") is None:
+        programs.append("espeak-ng or flite")
+    return ", ".join(programs)
+
+
+@contextmanager
+def pulse_server() -> Iterator[Pulse]:
+    """A server with an empty home of its own, and the environment that leads to it.
+
+    Raises:
+        RuntimeError: It does not come up.
+    """
+    # A socket's address is short, pytest's folders are not.
+    with tempfile.TemporaryDirectory(prefix="sp-", dir="/tmp") as name, pytest.MonkeyPatch.context() as environment:
+        folder = Path(name)
+        socket = folder / "s"
+        script = folder / "default.pa"
+        script.write_text(_SCRIPT.format(socket=socket, named=f"source_properties=\"{_NAME}='{MICROPHONE_NAME}'\""))
+        for variable in _VARIABLES:
+            environment.delenv(variable, raising=False)
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                ["pulseaudio", "-n", "-F", str(script), "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"XDG_RUNTIME_DIR": name, "HOME": name, "XDG_CONFIG_HOME": name},
+            )
+        environment.setenv("PULSE_SERVER", f"unix:{socket}")
+        try:
+            _wait_until_ready(server, folder / "log")
+            yield Pulse(f"unix:{socket}", server.pid, folder)
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while subprocess.run(["pactl", "get-default-source"], capture_output=True, check=False).stdout.strip() != (
+        MICROPHONE.encode()
+    ):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"pulseaudio does not run: {log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
+
+
+def play(file: Path, sink: str = MOUTH) -> None:
+    """Play a sound file into `sink`, in real time; returns when it has been heard."""
+    subprocess.run(["paplay", f"--device={sink}", str(file)], check=True, capture_output=True)
+
+
+def say(text: str, sink: str = MOUTH) -> None:
+    """Speak `text` into `sink`; returns when it has been heard."""
+    with tempfile.TemporaryDirectory(prefix="say-") as name:
+        file = Path(name) / "speech.wav"
+        speak(text, file)
+        play(file, sink)
+
+
+def speak(text: str, file: Path) -> None:
+    """Speak `text` into a WAV file."""
+    if shutil.which("espeak-ng"):
+        command = ["espeak-ng", "-v", "en-us", "-s", "140", "-w", str(file), text]
+    else:
+        command = ["flite", "-t", text, "-o", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def pulse() -> Iterator[Pulse]:
+    """A server for one test; the test is skipped where none is installed."""
+    lacking = missing()
+    if lacking:
+        pytest.skip(f"not installed: {lacking}")
+    with pulse_server() as server:
+        yield server

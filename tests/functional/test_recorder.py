@@ -1,0 +1,490 @@
+"""The recorder as a process: what it records, how it ends, and what no stranger and no accident can do to it.
+
+Files are played through the same path as devices here; `test_recorder_devices` has the devices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+import soxr
+
+from services.errors import AudioFileError, RecorderBusyError, RecorderError, StorageError
+from services.events import Event, Failed, RecordingStarted, RecordingStopped
+from services.library.meeting import Meeting
+from services.recording.chunks import Pcm, chunk_path
+from services.recording.client import Launch, RecorderClient, attach, start
+from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.reader import ChunkReader, MeetingAudio
+from services.recording.service import RecordingService
+
+RATE = 16000
+RANDOM = np.random.default_rng(5)
+
+
+def noise(seconds: float, channels: int = 1, rate: int = RATE) -> Pcm:
+    return RANDOM.integers(-20000, 20000, (round(seconds * rate), channels), np.int16)
+
+
+def file_of(folder: Path, samples: Pcm, rate: int = RATE, name: str = "talk.wav") -> str:
+    soundfile.write(folder / name, samples, rate, subtype="PCM_16")
+    return f"file:{folder / name}"
+
+
+def request(home: Path, *sources: str, **more: object) -> RecordingRequest:
+    return RecordingRequest(sources, home / "recordings", **({"chunk_seconds": 1.0} | more))  # type: ignore[arg-type]
+
+
+def last_of(client: RecorderClient) -> RecordingStatus:
+    with client:
+        *_, last = client.updates()
+    assert last.over
+    return last
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for a condition; the time is only there so that a failure does not hang."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def recorded(status: RecordingStatus) -> Pcm:
+    assert status.meeting is not None
+    with MeetingAudio(status.meeting) as audio:
+        return audio.read(0, audio.frames)
+
+
+def raw(home: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(str(home / "run" / "recorder.sock"))
+    connection.settimeout(30)
+    return connection
+
+
+def lines(connection: socket.socket, count: int) -> list[dict[str, object]]:
+    with connection.makefile("rb") as file:
+        return [json.loads(file.readline()) for _ in range(count)]
+
+
+# What it records
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_file_comes_back_sample_for_sample(home: Path, tmp_path: Path, channels: int) -> None:
+    samples = noise(7.3, channels)
+    source = file_of(tmp_path, samples)
+    status = last_of(start(request(home, source, title="Weekly sync", speed=50)))
+    assert (status.state, status.error, status.overflows, status.seconds) == ("done", None, 0, 7.3)
+    assert np.array_equal(recorded(status), samples)
+
+    assert status.meeting is not None
+    assert status.meeting.parent == home / "recordings"
+    names = sorted(path.name for path in (status.meeting / "audio").iterdir())
+    assert names == [f"{number:06}.wav" for number in range(8)]
+    info = Meeting.open(status.meeting).info()
+    assert (info["title"], info["rate"], info["duration_s"], info["chunk_frames"]) == ("Weekly sync", RATE, 7.3, RATE)
+    assert info["stages"]["record"] == {"status": "done"}
+    speakers = [""] if channels == 1 else ["You", "Others"]
+    assert info["channels"] == [{"source": source, "speaker": speaker} for speaker in speakers]
+    assert [channel.speaker for channel in status.channels] == speakers
+    for path in status.meeting.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert status.bytes == sum(path.stat().st_size for path in (status.meeting / "audio").iterdir())
+
+
+def test_another_rate_is_resampled_to_the_last_sample(home: Path, tmp_path: Path) -> None:
+    samples = noise(3.21, 1, 44100)
+    status = last_of(start(request(home, file_of(tmp_path, samples, 44100), speed=50)))
+    whole = soxr.resample(samples.astype(np.float32) / 32768, 44100, RATE, "HQ")
+    got = recorded(status)
+    assert len(got) == len(whole) == round(len(samples) * RATE / 44100)
+    assert np.abs(got - np.clip(whole * 32768, -32768, 32767)).max() <= 1
+
+
+def test_many_channels_are_mixed_to_one_and_two_files_give_two(home: Path, tmp_path: Path) -> None:
+    many, short = noise(2, 6), noise(1.5, 2)
+    first, second = file_of(tmp_path, many, name="many.wav"), file_of(tmp_path, short, name="short.wav")
+    got = recorded(last_of(start(request(home, first, second, speed=50))))
+    assert got.shape == (2 * RATE, 2)
+    assert np.abs(got[:, 0] - many.mean(axis=1)).max() <= 1
+    assert np.abs(got[: len(short), 1] - short.mean(axis=1)).max() <= 1
+    assert not got[len(short) :, 1].any(), "what is shorter ends in silence"
+
+
+def test_it_stops_after_the_time_that_was_asked_for(home: Path, tmp_path: Path) -> None:
+    samples = noise(5)
+    status = last_of(start(request(home, file_of(tmp_path, samples), seconds=2.5, speed=20)))
+    assert (status.state, status.seconds) == ("done", 2.5)
+    assert np.array_equal(recorded(status), samples[: round(2.5 * RATE)])
+
+
+def test_levels_are_those_of_the_channels(home: Path, tmp_path: Path) -> None:
+    samples = np.zeros((2 * RATE, 2), np.int16)
+    samples[:, 0] = np.where(np.arange(2 * RATE) % 2, 16384, -16384)
+    status = last_of(start(request(home, file_of(tmp_path, samples), speed=50)))
+    assert [(channel.peak_db, channel.rms_db) for channel in status.channels] == [(-6.0, -6.0), (-96.0, -96.0)]
+
+
+# How it ends
+
+
+def _running(home: Path, tmp_path: Path, seconds: float = 600, **more: object) -> tuple[RecorderClient, Pcm]:
+    """A recording in real time that has written something."""
+    samples = noise(seconds)
+    client = start(request(home, file_of(tmp_path, samples), **more))
+    until(lambda: client.status().seconds > 0.2)
+    return client, samples
+
+
+def _gone(pid: int) -> bool:
+    """Whether nothing is left of a process, not even a zombie."""
+    return not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("how", ["command", "SIGTERM", "SIGINT"])
+def test_it_ends_in_order_when_told(home: Path, tmp_path: Path, how: str) -> None:
+    client, samples = _running(home, tmp_path, seconds=30)
+    if how == "command":
+        with client:
+            status = client.stop()
+    else:
+        os.kill(client.status().pid, getattr(signal, how))
+        status = last_of(client)
+    assert (status.state, status.error) == ("done", None)
+    got = recorded(status)
+    assert len(got) == round(status.seconds * RATE) > 0
+    assert np.array_equal(got, samples[: len(got)])
+    assert status.meeting is not None
+    assert Meeting(status.meeting).stage("record") == "done"
+    assert attach() is None
+    assert not (home / "run" / "recorder.sock").exists()
+    until(lambda: _gone(status.pid))
+
+
+def test_it_survives_the_end_of_the_line_and_of_the_app(home: Path, tmp_path: Path) -> None:
+    client, _ = _running(home, tmp_path, seconds=30)
+    pid = client.status().pid
+    assert os.getsid(pid) == pid
+    os.kill(pid, signal.SIGHUP)
+    client.close()
+    again = attach()
+    assert again is not None
+    before = again.status()
+    until(lambda: again.status().seconds > before.seconds + 0.3)
+    assert again.stop().state == "done"
+
+
+def test_killed_at_any_moment_it_leaves_what_it_had_recorded(home: Path, tmp_path: Path) -> None:
+    client, samples = _running(home, tmp_path, seconds=30)
+    updates = client.updates()
+    for status in updates:
+        if status.seconds > 1.3:
+            break
+    os.kill(status.pid, signal.SIGKILL)
+    with client, pytest.raises(RecorderError, match="ended without"):
+        list(updates)
+    assert status.meeting is not None
+    meeting = Meeting(status.meeting)
+    with MeetingAudio(meeting.folder) as audio:
+        assert audio.growing, "the marker of an unfinished meeting"
+        got = audio.read(0, audio.frames)
+    assert len(got) >= status.seconds * RATE
+    assert np.array_equal(got, samples[: len(got)])
+    played = 0
+    for path in sorted(meeting.audio.iterdir()):
+        with wave.open(str(path)) as file:
+            played += file.getnframes()
+    assert 0 <= len(got) - played <= 0.6 * RATE, "any player plays all but the last half second"
+
+    assert (home / "run" / "recorder.sock").exists()
+    assert attach() is None, "a stale socket is nobody"
+    quick = last_of(start(request(home, file_of(tmp_path, noise(0.5), name="next.wav"), speed=50)))
+    assert quick.state == "done"
+    until(lambda: _gone(status.pid))
+
+
+def test_a_full_disk_ends_it_with_everything_that_fitted(home: Path, tmp_path: Path) -> None:
+    samples = noise(20)
+    # A limit of the kernel on the size of a file: a chunk of 30 s does not fit, meeting.json does.
+    program = (
+        "import resource, sys, json\n"
+        "from pathlib import Path\n"
+        "from services.recording.client import start\n"
+        "from services.recording.messages import RecordingRequest\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, {resource.RLIM_INFINITY}))\n"
+        "client = start(RecordingRequest((sys.argv[1],), Path(sys.argv[2]), speed=50))\n"
+        "for status in client.updates(): pass\n"
+        "sys.stdout.write(json.dumps(status.to_dict()))\n"
+    )
+    arguments = [sys.executable, "-c", program, file_of(tmp_path, samples), str(home / "recordings")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    status = RecordingStatus.from_dict(json.loads(done.stdout))
+    assert status.state == "failed"
+    assert isinstance(status.error, StorageError)
+    got = recorded(status)
+    assert len(got) == (200_000 - 44) // 2
+    assert np.array_equal(got, samples[: len(got)])
+    assert status.meeting is not None
+    info = Meeting(status.meeting).info()
+    assert info["duration_s"] == round(len(got) / RATE, 3)
+    assert info["stages"]["record"] == {"status": "done", "detail": status.error.message}
+
+
+# What does not begin
+
+
+def _nothing_made(home: Path) -> bool:
+    return not (home / "recordings").exists() or not any((home / "recordings").iterdir())
+
+
+def test_a_file_that_is_not_there(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioFileError, match="nothing.wav"):
+        start(request(home, f"file:{tmp_path / 'nothing.wav'}"))
+    assert _nothing_made(home)
+
+
+def test_a_file_without_sound(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n" * 100)
+    with pytest.raises(AudioFileError):
+        start(request(home, f"file:{tmp_path / 'notes.txt'}"))
+    assert _nothing_made(home)
+
+
+def test_a_folder_that_cannot_be_made(home: Path, tmp_path: Path) -> None:
+    # A file in its place: also root cannot write there.
+    (home / "recordings").write_text("in the way")
+    with pytest.raises(StorageError, match="recordings"):
+        start(request(home, file_of(tmp_path, noise(1))))
+    assert attach() is None
+
+
+def test_two_starts_at_once_make_one_recording(home: Path, tmp_path: Path) -> None:
+    sources = [file_of(tmp_path, noise(30), name=f"{number}.wav") for number in range(3)]
+    clients: list[RecorderClient] = []
+    refused: list[RecorderBusyError] = []
+
+    def begin(source: str) -> None:
+        try:
+            # Past the look whether one runs: the recorder's own lock decides.
+            clients.append(Launch(request(home, source, title="Weekly sync")).wait())
+        except RecorderBusyError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=begin, args=(source,)) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(clients), len(refused)) == (1, 2)
+    with pytest.raises(RecorderBusyError, match=r"“Weekly sync” is being recorded since \d\d:\d\d"):
+        start(request(home, sources[0]))
+    with clients[0]:
+        assert clients[0].stop().state == "done"
+    assert len(list((home / "recordings").iterdir())) == 1
+
+
+# What strangers cannot do
+
+
+def test_garbage_on_the_socket_changes_nothing(home: Path, tmp_path: Path) -> None:
+    samples = noise(6)
+    client = start(request(home, file_of(tmp_path, samples)))
+    garbage = [
+        b"hello\n",
+        b"\xff\xfe\x00\n",
+        b"[]\n",
+        b'"stop"\n',
+        b'{"command": ["stop"]}\n',
+        b'{"command": "format c:"}\n',
+        b'{"COMMAND": "stop"}\n',
+        b"[" * 10_000 + b"\n",
+        b"\n",
+        b"x" * 1_000_000 + b"\n",
+    ]
+    with raw(home) as connection:
+        for line in garbage:
+            connection.sendall(line)
+            (reply,) = lines(connection, 1)
+            assert reply["type"] == "error", line[:40]
+        connection.sendall(b'{"command": "status"}\n')
+        assert lines(connection, 1)[0]["state"] == "recording"
+    with ExitStack() as crowd:
+        for _ in range(100):
+            crowd.enter_context(raw(home)).sendall(b'{"command": "st')
+        assert client.status().state == "recording"
+        status = last_of(client)
+    assert np.array_equal(recorded(status), samples)
+
+
+def test_a_follower_that_never_reads_holds_nobody_up(home: Path, tmp_path: Path) -> None:
+    samples = noise(4)
+    client = start(request(home, file_of(tmp_path, samples)))
+    with raw(home) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        # Its own questions fill the line; nothing of the answers is read.
+        deaf.setblocking(False)
+        try:
+            while True:
+                deaf.send(b'{"command": "subscribe"}\n' * 1000)
+        except OSError:
+            pass
+        status = last_of(client)
+    assert (status.state, status.overflows) == ("done", 0)
+    assert np.array_equal(recorded(status), samples)
+
+
+def test_the_socket_is_for_this_user_only(home: Path, tmp_path: Path) -> None:
+    client, _ = _running(home, tmp_path, seconds=30)
+    socket_file = home / "run" / "recorder.sock"
+    assert stat.S_IMODE(socket_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
+    with client:
+        client.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_is_refused(home: Path, tmp_path: Path) -> None:
+    client, _ = _running(home, tmp_path, seconds=30)
+    # Even if the folder were open: the recorder looks who is there.
+    for folder in (home, home / "run"):
+        folder.chmod(0o755)
+    (home / "run" / "recorder.sock").chmod(0o777)
+    program = (
+        "import os, socket, sys\n"
+        "os.setuid(65534)\n"
+        "connection = socket.socket(socket.AF_UNIX)\n"
+        "connection.connect(sys.argv[1])\n"
+        "try:\n"
+        '    connection.sendall(b\'{"command": "stop"}\\n\')\n'
+        "    data = connection.recv(100)\n"
+        "except ConnectionError:\n"
+        "    data = b''\n"
+        "sys.exit(len(data))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(home / "run" / "recorder.sock")], check=False)
+    assert done.returncode == 0
+    with client:
+        assert client.status().state == "recording"
+        client.stop()
+
+
+# While it grows
+
+
+def test_a_reader_follows_the_recording(home: Path, tmp_path: Path) -> None:
+    samples = noise(5)
+    client = start(request(home, file_of(tmp_path, samples), speed=2))
+    meeting = client.status().meeting
+    assert meeting is not None
+    followed = np.zeros((0, 1), np.int16)
+    reader = ChunkReader(Meeting(meeting).audio)
+    sizes = set()
+    for _ in client.updates():
+        followed = np.concatenate([followed, reader.read(len(followed), reader.frames)])
+        sizes.add(len(followed))
+    followed = np.concatenate([followed, reader.read(len(followed), reader.frames)])
+    assert np.array_equal(followed, samples)
+    assert len(sizes) > 3, "it grew while it was followed"
+
+
+# The app's service
+
+
+class Heard:
+    """Events in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def wait_for(self, kind: type[Event]) -> Event:
+        until(lambda: any(isinstance(event, kind) for event in self.events))
+        return next(event for event in self.events if isinstance(event, kind))
+
+
+def test_the_service_tells_of_beginning_and_end(home: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    service = RecordingService(heard)
+    service.attach_if_running()
+    until(lambda: not service.active)
+    assert heard.events == []
+    service.start(request(home, file_of(tmp_path, noise(30)), title="Weekly sync"))
+    started = heard.wait_for(RecordingStarted)
+    service.start(request(home, file_of(tmp_path, noise(1))))
+    failed = heard.wait_for(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, RecorderBusyError)
+    until(lambda: service.latest is not None and service.latest.seconds > 0.2)
+    service.stop()
+    stopped = heard.wait_for(RecordingStopped)
+    assert isinstance(started, RecordingStarted)
+    assert isinstance(stopped, RecordingStopped)
+    assert (started.title, started.attached, stopped.error) == ("Weekly sync", False, None)
+    assert started.meeting == stopped.meeting
+    assert service.latest is not None
+    assert service.latest.state == "done"
+    assert stopped.seconds == service.latest.seconds
+    until(lambda: not service.active)
+    service.close()
+
+
+def test_a_closed_app_leaves_the_recorder_and_the_next_one_takes_it_up(home: Path, tmp_path: Path) -> None:
+    heard, again = Heard(), Heard()
+    first, second = RecordingService(heard), RecordingService(again)
+    first.start(request(home, file_of(tmp_path, noise(60)), title="Weekly sync"))
+    heard.wait_for(RecordingStarted)
+    first.close()
+    assert [type(event) for event in heard.events] == [RecordingStarted]
+    second.attach_if_running()
+    started = again.wait_for(RecordingStarted)
+    assert isinstance(started, RecordingStarted)
+    assert started.attached
+    second.stop()
+    again.wait_for(RecordingStopped)
+    second.close()
+
+
+def test_the_service_tells_why_a_recording_did_not_begin(home: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    service = RecordingService(heard)
+    service.start(request(home, f"file:{tmp_path / 'nothing.wav'}"))
+    failed = heard.wait_for(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, AudioFileError)
+    until(lambda: not service.active)
+    service.close()
+
+
+def test_the_service_tells_of_a_recorder_that_was_killed(home: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    service = RecordingService(heard)
+    service.start(request(home, file_of(tmp_path, noise(60))))
+    until(lambda: service.latest is not None and service.latest.seconds > 0.5)
+    assert service.latest is not None
+    os.kill(service.latest.pid, signal.SIGKILL)
+    stopped = heard.wait_for(RecordingStopped)
+    assert isinstance(stopped, RecordingStopped)
+    assert isinstance(stopped.error, RecorderError)
+    assert chunk_path(stopped.meeting / "audio", 0).exists()
+    service.close()
