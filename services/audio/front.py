@@ -112,8 +112,9 @@ class FrontEnd:
 
     def _in_order(self, settled: float) -> list[Heard]:
         """Windows that begin before `settled`: no stream can still bring an earlier one."""
-        self._waiting.sort(key=lambda heard: heard.window.start)
-        ready = [heard for heard in self._waiting if heard.window.start <= settled]
+        order = [stream.speaker for stream in self._streams]
+        self._waiting.sort(key=lambda heard: (heard.window.start, order.index(heard.speaker)))
+        ready = [heard for heard in self._waiting if heard.window.start < settled]
         self._waiting = self._waiting[len(ready) :]
         return ready
 

@@ -36,7 +36,7 @@ _SAME_WAVE = 0.5
 _SAME_SHAPE = 0.7
 """From this correlation on, of the levels, two channels hold the same sound through two microphones."""
 
-_LEVEL_SECONDS = 0.05
+_LEVEL_SECONDS = 0.1
 _LEVEL_FLOOR_DB = -50.0
 
 SPEAKERS = ("You", "Others")

@@ -16,6 +16,9 @@ more, noise, music and applause 0.59 and less."""
 _CERTAIN_PEAK = 0.75
 """Highest probability that a window of speech reaches at least once; hiss and music stay below 0.65."""
 
+_SHORTEST = 0.15
+"""Seconds of speech in the shortest word: less is a click or a breath, of which engines make a "Yeah"."""
+
 _LETTERS_PER_SECOND = 30.0
 """Nobody speaks faster: fast English is 20 letters a second."""
 
@@ -31,7 +34,7 @@ _LONGEST_PHRASE = 12
 
 def holds_speech(window: Window) -> bool:
     """Whether a window is worth an engine's time: what the detector found in it is speech by all that is known."""
-    return window.certainty >= _CERTAIN and window.peak >= _CERTAIN_PEAK
+    return window.certainty >= _CERTAIN and window.peak >= _CERTAIN_PEAK and window.voiced >= _SHORTEST
 
 
 def believable(piece: Piece, voiced: float) -> Piece | None:
