@@ -72,6 +72,7 @@ class Services:
         self.recording.close()
         self.captions.stop()
         self.jobs.close()
+        self._residency.unload_all("sotto ends")
         self.memory.close()
 
     def start_recording(self, sources: tuple[str, ...] = (), title: str = "") -> None:
