@@ -35,8 +35,7 @@ def parts(pid: int) -> Parts:
     This process and any other `sotto` is split into its components; of anything else the whole tree is one component
     that bears the name of the process. Empty when there is no such process.
     """
-    argv = command_line(pid)
-    kind = _component(argv)
+    kind = _component(command_line(pid))
     if pid != os.getpid() and kind != UI:
         name = kind or _name(pid)
         return {name: tuple(found for found, _ in _walk(pid, name))} if name else {}
@@ -49,11 +48,16 @@ def parts(pid: int) -> Parts:
 def _walk(pid: int, component: str) -> Iterator[tuple[int, str]]:
     """`pid` and its descendants, each with its component: its own, or that of the process that started it."""
     yield pid, component
+    ours = component in COMPONENTS
+    argv = command_line(pid) if ours else []
     for child in children(pid):
-        kind = _component(command_line(child)) if component in COMPONENTS else ""
-        # What the app starts itself is never the app: between fork and exec a child still shows its parent's name.
+        theirs = command_line(child) if ours else []
+        if ours and (not theirs or theirs == argv):
+            # Between fork and exec a child is a picture of its parent, whose memory would count twice, and then for a
+            # moment it is nothing. We never fork without exec.
+            continue
         inherited = OTHER if component == UI else component
-        yield from _walk(child, inherited if kind in ("", UI) else kind)
+        yield from _walk(child, _component(theirs) or inherited)
 
 
 def detached_recorder(pid: int) -> int | None:

@@ -45,6 +45,18 @@ def holder(mb: int) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
+FORK = """
+import os, sys
+child = os.fork()
+if child:
+    print("ready", os.getpid(), child, flush=True)
+sys.stdin.read()
+if child:
+    os.waitpid(child, 0)
+"""
+"""Two processes with one command line."""
+
+
 def write_modules(folder: Path, modules: dict[str, int]) -> Path:
     """Packages in which the modules named hold so many MB: `python -m NAME` then has the command line of ours."""
     for name, mb in modules.items():
@@ -72,21 +84,29 @@ def program(
 
     With `leave` it ends at once; its children live on until the block is left.
     """
-    script = folder / name
     then = _LEAVE if leave else _WAIT
-    script.write_text(_STARTER.format(hold=HOLD, children=children, then=then, stdin=None if leave else -1))
-    environment = os.environ | {"PYTHONPATH": str(folder), "SOTTO_HOME": str(home)}
+    text = _STARTER.format(hold=HOLD, children=children, then=then, stdin=None if leave else -1)
+    with run_script(folder / name, text, *arguments, PYTHONPATH=str(folder), SOTTO_HOME=str(home)) as (process, pids):
+        if leave:
+            process.wait()
+        yield pids
+
+
+@contextmanager
+def run_script(
+    script: Path, text: str, *arguments: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Run `text` as the Python script `script`. Gives it and the PIDs that it prints after a first word; its standard
+    input is closed at the end of the block."""
+    script.write_text(text)
     with subprocess.Popen(
         [sys.executable, str(script), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | environment,
     ) as process:
         assert process.stdout is not None
         assert process.stdin is not None
-        pids = [int(word) for word in process.stdout.readline().split()[1:]]
-        if leave:
-            process.wait()
-        yield pids
+        yield process, [int(word) for word in process.stdout.readline().split()[1:]]
         process.stdin.close()

@@ -25,7 +25,7 @@ from services.memory.monitor import look
 from services.memory.probe import _estimate, peak_rss, usage
 from services.memory.report import table, to_json
 from services.memory.usage import MemoryUsage
-from tests.functional.memory_holders import HOLD, holder, program, write_modules
+from tests.functional.memory_holders import FORK, HOLD, holder, program, run_script, write_modules
 
 _GONE = 2**22 + 5
 """Above the largest PID that Linux gives."""
@@ -120,6 +120,14 @@ def test_a_process_that_is_not_ours_is_one_component(modules: Path, tmp_path: Pa
 def test_a_part_of_ours_by_its_number_bears_its_name(modules: Path, tmp_path: Path) -> None:
     with program(modules, [host("stt")], home=tmp_path) as pids:
         assert parts(pids[1]) == {STT: (pids[1],)}
+
+
+def test_a_child_that_is_still_a_picture_of_the_app_is_not_counted(tmp_path: Path) -> None:
+    with run_script(tmp_path / "sotto", FORK) as (_, (app, child)):
+        assert children(app) == [child]
+        assert parts(app) == {UI: (app,)}
+    with run_script(tmp_path / "backup", FORK) as (_, both):
+        assert list(parts(both[0]).values()) == [tuple(both)]
 
 
 def test_who_only_looks_on_is_not_found(modules: Path, tmp_path: Path) -> None:

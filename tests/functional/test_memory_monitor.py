@@ -111,8 +111,8 @@ def test_closing_ends_the_thread_at_once_and_measures_a_last_time() -> None:
 def test_figures_go_to_the_meeting_in_work_and_to_no_other(tmp_path: Path) -> None:
     one, two = Meeting.create(tmp_path, "one"), Meeting.create(tmp_path, "two")
     with running() as monitor:
-        monitor.follow(one.folder)
         with holder(32):
+            monitor.follow(one.folder)
             until(lambda: len(list(read_json_lines(one.memory))) == 1)
             monitor.follow(two.folder)
             until(two.memory.exists)
