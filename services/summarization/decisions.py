@@ -86,18 +86,29 @@ _ASSENT = re.compile(
 )
 # "We ship on Monday, right?" is a decision where the answer is yes.
 _TAG = re.compile(r",?\s+(?:right|okay|ok|yes|correct|then|is that right|agreed)\?$", re.IGNORECASE)
+_LED_TO = re.compile(rf"^[^,]*,\s+so\s+(?={_GROUP}\b)", re.IGNORECASE)
 _ASSENT_SECONDS = 8.0
 _SHORTEST = 4
 _LONGEST = 45
 _ENOUGH = 1.0
 
+NAMED = 3.0
+"""Points from which on the deciding itself was named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision: the index of its sentence and its points."""
+    """A decision.
+
+    Attributes:
+        index: Its sentence.
+        points: How sure it is.
+        text: What to print: the sentence, without what only led to it.
+    """
 
     index: int
     points: float
+    text: str
 
 
 def find(sentences: Sequence[Sentence], check: Callable[[], None]) -> Iterator[Decided]:
@@ -107,7 +118,7 @@ def find(sentences: Sequence[Sentence], check: Callable[[], None]) -> Iterator[D
             check()
         points = _points(sentences, index, sentence.text)
         if points >= _ENOUGH:
-            yield Decided(index, points)
+            yield Decided(index, points, _LED_TO.sub("", sentence.text))
 
 
 def _points(sentences: Sequence[Sentence], index: int, text: str) -> float:
@@ -119,7 +130,7 @@ def _points(sentences: Sequence[Sentence], index: int, text: str) -> float:
     if points == 0.0 or (confirming and not _assented(sentences, index)):
         return 0.0
     about = set(words.content(spoken, english=True)) - _DECIDING
-    if len(about) < (1 if points >= 3.0 else 2):
+    if len(about) < (1 if points >= NAMED else 2):
         return 0.0
     if _assented(sentences, index):
         points += 1.0
@@ -132,7 +143,7 @@ def _cue(text: str) -> float:
     """3 for deciding that is named, 2 for a choice, 1 for a plan of ours, 0.5 for how things will be, 0 for none."""
     if _CONDUCT.search(text):
         return 0.0
-    for pattern, points in ((_STRONG, 3.0), (_CHOICE, 2.0), (_PLAN, 1.0), (_FORECAST, 0.5)):
+    for pattern, points in ((_STRONG, NAMED), (_CHOICE, 2.0), (_PLAN, 1.0), (_FORECAST, 0.5)):
         match = pattern.search(text)
         if match is not None and not _UNSETTLED.search(text[: match.start()]):
             return points

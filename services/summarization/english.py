@@ -76,9 +76,10 @@ STOP_WORDS = FUNCTION_WORDS | frozenset(_TALK.split())
 
 CALENDAR = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
-    "september october november december spring summer autumn winter christmas easter".split()
+    "september october november december spring summer autumn winter christmas easter morning afternoon evening night "
+    "week weeks weekend month months quarter year years".split()
 )
-"""Names of days, months and seasons: neither people nor topics."""
+"""Names of times: neither people nor topics."""
 
 FIRST_NAMES = frozenset(_FIRST_NAMES.split()) - {"will", "mark"}
 """Common given names. For text without capitals; with capitals, names are learned from the text itself."""

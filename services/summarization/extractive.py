@@ -6,7 +6,8 @@ English it ranks sentences only, because its rules for the rest are English.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,41 +66,66 @@ def digest(transcript: Sequence[Segment], limit: int, language: str, check: Call
     return [_line(said[index], english) for index in chosen or range(min(1, len(said)))]
 
 
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What came out of a meeting. Each list has the index of its sentence beside the item."""
+
+    decisions: list[tuple[int, str]] = field(default_factory=list)
+    actions: list[tuple[int, ActionItem]] = field(default_factory=list)
+    questions: list[tuple[int, str]] = field(default_factory=list)
+    phrases: list[str] = field(default_factory=list)
+
+    @property
+    def listed(self) -> set[int]:
+        """The sentences that stand in one of the lists."""
+        return {index for found in (self.decisions, self.actions, self.questions) for index, _ in found}
+
+
 def _summary(transcript: Sequence[Segment], title: str, date: str, english: bool, watch: Watch) -> Summary:
     said = sentences(transcript, english=english)
-    spoken = sum(len(sentence.text.split()) for sentence in said)
-    watch.progress(1, 4, "reading")
-    decided: list[int] = []
-    tasks: list[tuple[int, ActionItem]] = []
-    asked: list[int] = []
-    phrases: list[str] = []
-    if english:
-        people = People(said, cased=cased(transcript))
-        tasks = _tasks(said, people, date, _at_most(spoken, 400, 6, 30), watch.check)
-        watch.progress(2, 4, "action items")
-        taken = {index for index, _ in tasks}
-        found = [
-            (d.points, d.index) for d in decisions.find(said, watch.check) if d.points >= 3 or d.index not in taken
-        ]
-        decided = _strongest(said, found, _at_most(spoken, 600, 5, 25))
-        open_points = [(q.points, q.index) for q in questions.find(said, watch.check) if q.index not in taken]
-        asked = _strongest(said, open_points, _at_most(spoken, 900, 4, 15))
-        watch.progress(3, 4, "sentences")
-        phrases = topics.key_phrases(said, people.lower_names, _TOPICS, watch.check)
-    listed = {*decided, *asked, *(index for index, _ in tasks)}
-    limit = ranking.budget(spoken if english else _size(said))
+    if not said:
+        return Summary(heading(title, "", date))  # nothing but "um"
+    spoken = sum(_length(sentence.text) for sentence in said)
+    watch.progress(1, 3, "reading")
+    found = _results(said, spoken, People(said, cased=cased(transcript)), date, watch) if english else _Results()
+    listed = found.listed
+    watch.progress(2, 3, "choosing")
     chosen = ranking.choose(
-        said, limit, english=english, worth=lambda index: _LISTED if index in listed else 1.0, check=watch.check
+        said,
+        ranking.budget(spoken),
+        english=english,
+        worth=lambda index: _LISTED if index in listed else 1.0,
+        check=watch.check,
     )
-    watch.progress(4, 4, "sentences")
-    suggestion = topics.title(phrases)
+    suggestion = topics.title(found.phrases)
+    watch.progress(3, 3, "choosing")
     return Summary(
         title=heading(title, suggestion, date),
         suggestion=suggestion,
-        text=_text(said, chosen or [0], phrases, english),
-        decisions=tuple(_shown(said[index], english) for index in decided),
-        actions=tuple(item for _, item in tasks),
-        questions=tuple(_shown(said[index], english) for index in asked),
+        text=_text(said, chosen or [0], found.phrases, english),
+        decisions=tuple(text for _, text in found.decisions),
+        actions=tuple(item for _, item in found.actions),
+        questions=tuple(text for _, text in found.questions),
+    )
+
+
+def _results(said: Sequence[Sentence], spoken: int, people: People, date: str, watch: Watch) -> _Results:
+    """Decisions, action items, open questions and key phrases of an English meeting of `spoken` words."""
+    tasks = _tasks(said, people, date, _at_most(spoken, 400, 6, 30), watch.check)
+    taken = {index for index, _ in tasks}
+    settled = {
+        found.index: found
+        for found in decisions.find(said, watch.check)
+        if found.points >= decisions.NAMED or found.index not in taken
+    }
+    asked = {found.index: found for found in questions.find(said, watch.check) if found.index not in taken}
+    kept = _strongest(said, {index: found.points for index, found in settled.items()}, _at_most(spoken, 600, 5, 25))
+    opened = _strongest(said, {index: found.points for index, found in asked.items()}, _at_most(spoken, 900, 4, 15))
+    return _Results(
+        decisions=[(index, _tidied(settled[index].text)) for index in kept],
+        actions=tasks,
+        questions=[(index, _tidied(said[index].text)) for index in opened],
+        phrases=topics.key_phrases(said, people.lower_names, _TOPICS, watch.check),
     )
 
 
@@ -110,16 +136,17 @@ def _text(said: Sequence[Sentence], chosen: Iterable[int], phrases: Sequence[str
 
 
 def _line(sentence: Sentence, english: bool) -> str:
-    shown = _shown(sentence, english)
+    shown = _tidied(sentence.text) if english else sentence.text
     return f"{sentence.speaker}: {shown}" if sentence.speaker else shown
 
 
-def _shown(sentence: Sentence, english: bool) -> str:
-    return tidy.as_sentence(tidy.without_opener(sentence.text)) if english else sentence.text
+def _tidied(text: str) -> str:
+    return tidy.as_sentence(tidy.without_opener(text))
 
 
-def _size(said: Sequence[Sentence]) -> int:
-    return sum(len(s.text) // 2 if words.unspaced(s.text) else len(s.text.split()) for s in said)
+def _length(text: str) -> int:
+    """Words of a text; for scripts without spaces two characters count as one."""
+    return len(text) // 2 if words.unspaced(text) else len(text.split())
 
 
 def _at_most(spoken: int, words_each: int, least: int, most: int) -> int:
@@ -143,11 +170,11 @@ def _tasks(
     return sorted(kept, key=lambda pair: pair[0])
 
 
-def _strongest(said: Sequence[Sentence], found: Iterable[tuple[float, int]], most: int) -> list[int]:
-    """The `most` surest of `found` (points, index), none said twice, in the order of the meeting."""
+def _strongest(said: Sequence[Sentence], points: Mapping[int, float], most: int) -> list[int]:
+    """The `most` surest sentences by their points, none said twice, in the order of the meeting."""
     kept: list[int] = []
     bags: list[set[str]] = []
-    for _, index in sorted(found, key=lambda pair: (-pair[0], pair[1])):
+    for index in sorted(points, key=lambda index: (-points[index], index)):
         bag = set(words.content(words.tokens(said[index].text), english=True))
         if len(kept) == most:
             break

@@ -65,7 +65,7 @@ class Llama:
     def _fit(self, loaded: Model, transcript: Sequence[Segment], max_context: int) -> dict[str, Any]:
         framer = Framer(loaded)
         frame = framer.frame(prompt.SYSTEM, prompt.transcript_of("", ""), prompt.FORM).size + _TITLE_ROOM
-        body = sum(map(len, _lines(loaded, transcript)))
+        body = sum(map(len, lines(loaded, transcript)))
         context = fitting.context_for(body, frame, loaded.trained_context, max_context)
         if fitting.divide(context, frame) is None:
             raise ModelError(
@@ -106,7 +106,7 @@ class Llama:
         return summary
 
 
-def _lines(model: Model, transcript: Sequence[Segment]) -> list[list[int]]:
+def lines(model: Model, transcript: Sequence[Segment]) -> list[list[int]]:
     """The tokens of each line of a transcript."""
     said = (f"{s.speaker}: {s.text}" if s.speaker else s.text for s in transcript)
     return [model.tokenize(clean(line).strip() + "\n") for line in said]
@@ -128,10 +128,10 @@ class _Task:
         """The model's minutes, as it wrote them."""
         whole = self._framer.frame(prompt.SYSTEM, prompt.transcript_of(title, date), prompt.FORM)
         room = self._room(whole)
-        lines = _lines(self._model, transcript)
-        if sum(map(len, lines)) <= room.body:
-            return self._ask(whole, [token for line in lines for token in line], room.answer, "writing", aloud=True)
-        notes = self._condense(lines, transcript)
+        spoken = lines(self._model, transcript)
+        if sum(map(len, spoken)) <= room.body:
+            return self._ask(whole, [token for line in spoken for token in line], room.answer, "writing", aloud=True)
+        notes = self._condense(spoken, transcript)
         last = self._framer.frame(prompt.SYSTEM, prompt.notes_of(title, date), prompt.FORM)
         room = self._room(last)
         while sum(map(len, notes)) > room.body:
@@ -146,18 +146,18 @@ class _Task:
             )
         return room
 
-    def _condense(self, lines: Sequence[Sequence[int]], transcript: Sequence[Segment]) -> list[list[int]]:
-        """Notes for the parts of `lines`, a list of tokens each.
+    def _condense(self, spoken: Sequence[Sequence[int]], transcript: Sequence[Segment]) -> list[list[int]]:
+        """Notes for the parts of `spoken`, a list of tokens each.
 
         Args:
-            lines: Tokens of each line.
+            spoken: Tokens of each line.
             transcript: The segments that the lines are made of; empty when they are notes already.
         """
         widest = self._framer.frame(prompt.SYSTEM, prompt.part_of(999, 999), prompt.NOTES)
         room = self._room(widest)
         pieces: list[Sequence[int]] = []
         origin: list[int] = []
-        for index, line in enumerate(lines):
+        for index, line in enumerate(spoken):
             for piece in fitting.chunks(line, room.body):
                 pieces.append(piece)
                 origin.append(index)

@@ -46,6 +46,9 @@ def library() -> Any:
     Raises:
         MissingPackageError: It is not installed.
     """
+    # Threads that wait for each other must sleep: where they spin and somebody else needs a core, most of the time is
+    # spent spinning (on two cores, one of them busy: 1 token a second instead of 64).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         lib = importlib.import_module("llama_cpp")
     except ImportError as error:

@@ -96,7 +96,9 @@ def test_other_languages_get_ranked_sentences_and_no_invented_sections(text: str
         assert line.split(": ", 1)[1] in said
 
 
-@pytest.mark.parametrize("segments", [[], [Segment(0, 1, " "), Segment(1, 2, "... - !")]])
+@pytest.mark.parametrize(
+    "segments", [[], [Segment(0, 1, " "), Segment(1, 2, "... - !")], [Segment(0, 1, "Um. Uh, um.")]]
+)
 def test_without_speech_it_says_so_and_invents_nothing(segments: list[Segment]) -> None:
     found = summary(segments)
     assert found.markdown == f"# Meeting of 2026-02-23\n\n{NO_SPEECH}\n"

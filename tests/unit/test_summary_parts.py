@@ -208,6 +208,11 @@ def test_decisions_are_found(text: str) -> None:
     assert list(decisions.find(_said(text), _never))
 
 
+def test_a_decision_is_printed_without_what_led_to_it() -> None:
+    found = list(decisions.find(_said("You| That is good news, so we decided to launch the website in June."), _never))
+    assert [decided.text for decided in found] == ["we decided to launch the website in June."]
+
+
 @pytest.mark.parametrize(
     "text",
     [
