@@ -19,6 +19,9 @@ from services.summarization.people import People
 from services.summarization.sentences import Sentence, cased, sentences
 
 _SAMPLE_WORDS = 3000
+_FEW_WORDS = 20
+"""With fewer words than this the language that was named is a better guide than the words."""
+
 _TOPICS = 6
 _LISTED = 0.7
 """What a sentence weighs in the summary that stands as a decision, action item or question below."""
@@ -55,7 +58,7 @@ def speaks_english(transcript: Sequence[Segment], language: str) -> bool:
         sample.extend(words.tokens(segment.text))
         if len(sample) >= _SAMPLE_WORDS:
             break
-    return words.is_english(sample)
+    return (bool(language) and len(sample) < _FEW_WORDS) or words.is_english(sample)
 
 
 def digest(transcript: Sequence[Segment], limit: int, language: str, check: Callable[[], None]) -> list[str]:

@@ -11,7 +11,6 @@ from services.summarization.english import FUNCTION_WORDS, STOP_WORDS
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]+(?:['-][^\W_{_UNSPACED}]+)*)")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
-_MANY = 40
 _ENGLISH_SHARE = 0.25
 
 
