@@ -1,0 +1,139 @@
+"""Live captions from the chunks of a recording that goes on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.library.meeting import Meeting
+from services.recording.chunks import ChunkWriter
+from services.transcription.host import create
+from services.worker.handler import Json, Method
+from tests.functional.test_transcription_host import RATE, sample
+from tests.speechset import HeldCall, word_error_rate
+
+
+@pytest.fixture(scope="module")
+def methods() -> Iterator[Mapping[str, Method]]:
+    found = create()
+    found["load"]({"engine": "moonshine", "model": "tiny-en"}, HeldCall())
+    yield found
+    found["unload"]({}, HeldCall())
+
+
+class Recorder:
+    """Writes a recording as the recorder does, in its own thread; waits for the captions so that they keep up."""
+
+    def __init__(self, root: Path, pcm: NDArray[np.int16], speakers: tuple[str, ...]) -> None:
+        info = {"rate": RATE, "channels": [{"source": "x", "speaker": speaker} for speaker in speakers]}
+        self.meeting = Meeting.create(root, "live", info)
+        self.meeting.set_stage("record", "running")
+        self._writer = ChunkWriter(self.meeting.audio, RATE, len(speakers), 10.0)
+        self._pcm = pcm
+        self.written = 0.0
+
+    def write(self, seconds: float) -> None:
+        at = round(self.written * RATE)
+        self._writer.write(self._pcm[at : at + round(seconds * RATE)])
+        self.written += seconds
+
+    def keep_up_with(self, call: HeldCall) -> None:
+        """Write a second whenever the captions have read all there is."""
+        while self.written * RATE < len(self._pcm) and not call.cancelled:
+            if not self.written or any(done >= self.written for done, _ in call.steps[-3:]):
+                self.write(1.0)
+            time.sleep(0.01)
+        self.end()
+
+    def end(self) -> None:
+        self._writer.close()
+        self.meeting.set_stage("record", "done")
+
+
+def follow(methods: Mapping[str, Method], recorder: Recorder, call: HeldCall, start: float = 0.0) -> Json:
+    return methods["follow"]({"meeting": str(recorder.meeting.folder), "language": "en", "from_s": start}, call)
+
+
+def test_words_appear_while_they_are_spoken_and_segments_at_pauses(
+    methods: Mapping[str, Method], tmp_path: Path
+) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 16 * RATE], ("You", "Others")), HeldCall()
+    writing = threading.Thread(target=recorder.keep_up_with, args=(call,))
+    writing.start()
+    result = follow(methods, recorder, call)
+    writing.join()
+    kinds = [next(iter(item)) for item in call.items]
+    assert kinds.index("partial") < kinds.index("segment")
+    assert result["segments"] == len(call.segments()) >= 3
+    assert result["skipped_s"] == 0
+    assert result["position_s"] == pytest.approx(16, abs=0.1)
+    said = (
+        "Good morning, everyone. Today we talk about the new website. "
+        "Good morning, Susan. The design is finished. We tested it with ten people. Nine of them liked it."
+    )
+    assert word_error_rate(said, call.text()) < 0.25
+    assert {segment["speaker"] for segment in call.segments()} == {"You", "Others"}
+    for speaker in ("You", "Others"):
+        own = [segment for segment in call.segments() if segment["speaker"] == speaker]
+        assert all(a["end"] <= b["start"] for a, b in zip(own, own[1:], strict=False)), "an utterance came twice"
+    first = next(item["partial"] for item in call.items if "partial" in item)
+    assert first["speaker"] == "You"
+    assert "morning" in first["text"].lower()
+
+
+def test_it_ends_when_it_is_cancelled_with_what_it_has(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample(), ("You", "Others")), HeldCall()
+    recorder.write(12.0)
+    results: list[Json] = []
+    following = threading.Thread(target=lambda: results.append(follow(methods, recorder, call)))
+    following.start()
+    while not call.segments():
+        time.sleep(0.01)
+    call.cancelled = True
+    following.join(30)
+    assert not following.is_alive()
+    assert results[0]["segments"] == len(call.segments())
+
+
+def test_it_goes_on_where_it_was_told_to(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 24 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(24.0)
+    recorder.end()
+    follow(methods, recorder, call, start=14.5)
+    assert call.segments()[0]["start"] >= 14.5
+    assert "That is good news" in call.text()
+    assert "morning" not in call.text()
+
+
+def test_too_far_behind_it_skips_and_says_so(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 60 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(60.0)
+    recorder.end()
+    result = follow(methods, recorder, call)
+    assert call.items[0] == {"skipped": {"start": 0.0, "end": 55.0}}
+    assert result["skipped_s"] == 55
+    assert "one more thing" in call.text()
+
+
+def test_up_to_half_a_minute_behind_nothing_is_skipped(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 29 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(29.0)
+    recorder.end()
+    assert follow(methods, recorder, call)["skipped_s"] == 0
+    assert "Good morning, everyone." in call.text()
+    partials_behind = [item for item in call.items if "partial" in item and item["partial"]["start"] < 20]
+    assert partials_behind == [], "time went into partials while it was behind"
+
+
+def test_silence_gives_nothing(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, np.zeros((20 * RATE, 1), np.int16), ("",)), HeldCall()
+    recorder.write(20.0)
+    recorder.end()
+    assert follow(methods, recorder, call)["segments"] == 0
+    assert call.items == []
