@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := .ci/locks
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes
-# srt, which vosk needs, is published as source only; its build tools are locked too (build.lock).
-WHEELS := --only-binary :all: --no-binary srt --no-build-isolation
+# Wheels only: nothing is compiled to run sotto.
+WHEELS := $(PIP) --only-binary :all:
 # A .venv whose Python was upgraded away is of no use: everything is made anew.
 GONE := $(shell [ ! -d $(VENV) ] || [ -x $(BIN)/python ] || rm -rf $(VENV))
 TEST_ARGS ?=
@@ -55,11 +55,11 @@ $(VENV)/.made:
 
 $(VENV)/.build: $(LOCKS)/build.lock | $(VENV)/.made
 	@echo "Setting up $(VENV): about a minute, once." >&2
-	@$(PIP) --only-binary :all: -r $(LOCKS)/build.lock
+	@$(WHEELS) -r $(LOCKS)/build.lock
 	@touch $@
 
 $(VENV)/.run: $(LOCKS)/run.lock $(VENV)/.build
-	@$(PIP) $(WHEELS) -r $(LOCKS)/run.lock
+	@$(WHEELS) -r $(LOCKS)/run.lock
 	@touch $@
 
 $(VENV)/.sotto: pyproject.toml $(VENV)/.run
@@ -68,12 +68,12 @@ $(VENV)/.sotto: pyproject.toml $(VENV)/.run
 
 $(VENV)/.dev: $(LOCKS)/dev.lock $(VENV)/.sotto
 	@echo "Adding the tools for checks and tests." >&2
-	@$(PIP) --only-binary :all: -r $(LOCKS)/dev.lock
+	@$(WHEELS) -r $(LOCKS)/dev.lock
 	@touch $@
 
 $(VENV)/.llama: $(LOCKS)/llama-build.lock $(LOCKS)/llama.lock $(VENV)/.sotto
 	@.ci/system-packages compile
 	@echo "Adding llama-cpp-python: compiles about five minutes the first time." >&2
-	@$(PIP) --only-binary :all: -r $(LOCKS)/llama-build.lock
+	@$(WHEELS) -r $(LOCKS)/llama-build.lock
 	@$(PIP) --no-build-isolation -r $(LOCKS)/llama.lock
 	@touch $@

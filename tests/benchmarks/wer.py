@@ -1,14 +1,19 @@
-"""Word error rates over the English recordings of the speech set: our front end with Moonshine, beside Moonshine alone.
+"""Word error rates over the English recordings of the speech set: `sotto process`, beside Moonshine alone.
 
     python -m tests.benchmarks.wer [PART...]
 
 Both run on the same machine in the same run. The raw engine gets fixed windows of 30 s, channels averaged, resampled,
-with its own options as it comes; ours is the worker's `transcribe`.
+with its own options as it comes. The real-time factor of `sotto process` holds everything: starting the process,
+loading, two passes over the file, unloading.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +25,6 @@ from moonshine_voice.transcriber import Transcriber
 from moonshine_voice.utils import get_model_path
 
 from services.audio.decode import open_audio
-from services.transcription.host import create
 from tests import speechset
 
 _WINDOW = 30 * 16_000
@@ -37,13 +41,21 @@ def _raw(engine: Any, path: Path) -> tuple[str, float]:
     return " ".join(texts), len(samples) / 16_000
 
 
+def _ours(path: Path) -> tuple[str, float]:
+    """What `sotto process` hears, and the seconds it took."""
+    command = [sys.executable, "-m", "tui", "process", str(path), "--summary", "none", "--json"]
+    with tempfile.TemporaryDirectory() as home:
+        environ = os.environ | {"SOTTO_HOME": home}
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environ)
+    result = json.loads(done.stdout)
+    return str(result["text"]), float(result["wall_s"])
+
+
 def main(parts: list[str]) -> int:
     root = speechset.folder()
     if root is None:
         print("The speech set is not there: set SOTTO_SPEECH.")
         return 1
-    methods = create()
-    methods["load"]({"engine": "moonshine", "model": "tiny-en"}, speechset.HeldCall())
     raw = Transcriber(get_model_path("tiny-en"), ModelArch.TINY)
     for part in parts or ["single", "long"]:
         total = np.zeros(3, int)  # words, errors of ours, errors of the raw engine
@@ -54,14 +66,12 @@ def main(parts: list[str]) -> int:
             said = speechset.words(speechset.reference(path))
             if not said:
                 continue
+            ours, ours_s = _ours(path)
             begun = time.perf_counter()
-            call = speechset.HeldCall()
-            methods["transcribe"]({"path": str(path), "language": "en"}, call)
-            middle = time.perf_counter()
             text, length = _raw(raw, path)
-            wall += (middle - begun, time.perf_counter() - middle)
+            wall += (ours_s, time.perf_counter() - begun)
             seconds += length
-            errors = [speechset.word_errors(said, speechset.words(heard)) for heard in (call.text(), text)]
+            errors = [speechset.word_errors(said, speechset.words(heard)) for heard in (ours, text)]
             total += (len(said), *errors)
             rates = " ".join(f"{error / len(said):7.1%}" for error in errors)
             print(f"{path.name:44} {len(said):6} {rates}")
