@@ -14,6 +14,7 @@ from services.library.segments import Segment
 from services.summarization import ranking
 from services.summarization.engine import NO_SPEECH, Summary, Watch
 from services.summarization.extractive import Extractive, digest
+from services.summarization.sentences import sentences
 from tests.benchmarks.rouge import rouge
 from tests.models.meeting_texts import CHINESE, GERMAN, LAUNCH, OFFICE, long_meeting, meeting
 
@@ -136,6 +137,28 @@ def test_memory_stays_small_for_a_long_meeting() -> None:
         tracemalloc.stop()
     assert len(found.actions) <= 30
     assert peak < 40
+
+
+def test_what_is_said_twice_is_listed_once() -> None:
+    said = "You| We decided to sell the old printer.\nYou| I'll send the printer contract to the lawyer by Friday.\n"
+    found = summary(meeting(said + LAUNCH + said))
+    assert sum("printer" in decision for decision in found.decisions) == 1
+    assert sum("lawyer" in str(action) for action in found.actions) == 1
+
+
+def test_a_summary_covers_new_ground_instead_of_the_same_thing_again() -> None:
+    same = [f"The printer contract needs a signature from the printer supplier on page {n}." for n in range(8)]
+    other = ["The canteen menu gets a vegetarian dish.", "The canteen menu costs less from June."]
+    said = sentences(meeting("\n".join(f"You| {line}" for line in same[:4] + other + same[4:])), english=True)
+    chosen = ranking.choose(said, 35, english=True, worth=lambda _: 1.0, check=_ignore)
+    assert any("canteen" in said[index].text for index in chosen)
+
+
+def test_a_sentence_that_points_elsewhere_yields_to_one_that_stands_alone() -> None:
+    told = ["It changes the printer contract in June.", "Someone changes the printer contract in June."]
+    lines = ["Hello there."] * 10 + told + ["Thank you."] * 10
+    said = sentences(meeting("\n".join(f"You| {line}" for line in lines)), english=True)
+    assert ranking.choose(said, 5, english=True, worth=lambda _: 1.0, check=_ignore) == [11]
 
 
 def test_a_digest_is_about_as_long_as_asked() -> None:

@@ -116,6 +116,7 @@ def test_thinking_whose_beginning_was_in_the_prompt_is_not_kept() -> None:
     [
         ("It is so. " + "And so on. " * 4, "It is so. And so on.\n"),
         ("- one\n" + "- same line\n" * 4, "- one\n- same line\n"),
+        ("- one\n" + f"- {'long ' * 30}line\n" * 4, f"- one\n- {'long ' * 30}line\n"),
         ("- Anna: send it\n- Tom: send it\n- Eva: send it\n- Max: send it\n", None),
         ("----------------------------------------", None),
     ],

@@ -131,7 +131,17 @@ def test_dates_are_found_as_said(text: str, said: str) -> None:
     assert said not in dates.without(text, due)
 
 
-@pytest.mark.parametrize("text", ["we met last Friday", "on the screen", "at the office", "book the launch party", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "we met last Friday",
+        "it broke on Monday last week",
+        "on the screen",
+        "at the office",
+        "book the launch party",
+        "",
+    ],
+)
 def test_what_is_no_due_date_is_none(text: str) -> None:
     assert dates.find(text) is None
 
