@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.errors import CancelledError, MissingPackageError, ModelError
+from services.errors import CancelledError, ModelError
 from services.library.segments import Segment
-from services.summarization import prompt, runtime
+from services.summarization import prompt
 from services.summarization.chat import Framer
 from services.summarization.engine import NO_SPEECH, Watch
 from services.summarization.llama import Llama, lines
@@ -270,14 +270,3 @@ def test_models_that_cannot_write_summaries_are_told(scripted_gguf: Build, recip
 def test_a_context_limit_that_is_too_small_is_told(scripted_gguf: Build) -> None:
     with pytest.raises(ModelError, match="512 tokens is too small"):
         Llama().load(scripted_gguf(Recipe()), meeting(LAUNCH), 512, QUIET)
-
-
-def test_without_the_package_the_hint_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "llama_cpp", None)
-    runtime.library.cache_clear()
-    try:
-        with pytest.raises(MissingPackageError) as caught:
-            runtime.library()
-        assert "make llama" in caught.value.hint
-    finally:
-        runtime.library.cache_clear()

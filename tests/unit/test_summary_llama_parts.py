@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.errors import ModelError
-from services.summarization import fitting, gguf, minutes, prompt
+from services.errors import MissingPackageError, ModelError
+from services.summarization import fitting, gguf, minutes, prompt, runtime
 from services.summarization.answer import Answer, without_loop
 from services.summarization.engine import ActionItem, Summary
 
@@ -217,3 +218,14 @@ def test_a_file_with_a_good_header_passes(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(_HEADER)
     gguf.check(path)
+
+
+def test_without_the_package_the_hint_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    runtime.library.cache_clear()
+    try:
+        with pytest.raises(MissingPackageError) as caught:
+            runtime.library()
+        assert "make llama" in caught.value.hint
+    finally:
+        runtime.library.cache_clear()
