@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.events import Emit, SummaryDelta, SummaryReady
 from services.files import write_atomic
 from services.hosted import HostedModel
-from services.library.meeting import Meeting
+from services.library.meeting import UNTITLED, Meeting
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
 from services.worker.handler import Json
@@ -68,6 +68,7 @@ class Summarizer:
             CancelledError, StorageError, ModelError, WorkerError
         """
         info = meeting.info()
+        title = "" if meeting.title == UNTITLED else meeting.title  # without one, the engine finds one
         args = {"transcript": str(meeting.transcript)}
         load = spec.load_args() | args | {"max_context": max_context}
 
@@ -77,7 +78,7 @@ class Summarizer:
         with self._residency.lease(self._llm, spec.label, load, cancel) as llm:
             result = llm.run(
                 "summarize",
-                args | {"title": meeting.title, "date": str(info.get("created", "")), "language": language},
+                args | {"title": title, "date": str(info.get("created", "")), "language": language},
                 on_item=show,
                 on_progress=on_progress,
                 step_work=_STEP_SECONDS,

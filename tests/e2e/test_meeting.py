@@ -95,7 +95,7 @@ async def test_the_app_records_shows_captions_and_writes_it_up(home: Path, pulse
     async with running() as (app, pilot):
         await pilot.press("r")
         await until(pilot, lambda: "Recording" in screen_text(app))
-        speaker = threading.Thread(target=lambda: (say(DECISION), say(TASK)), daemon=True)
+        speaker = threading.Thread(target=say, args=(f"{DECISION} {TASK}",), daemon=True)
         speaker.start()
 
         def level() -> float:
