@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -204,7 +205,7 @@ class SottoApp(CommandsApp):
         self._toast(error)
 
     def _toast(self, error: SottoError) -> None:
-        text = one_line(f"{error.message} {error.hint}", 400)
+        text = one_line(f"{error.message} {error.hint}", 240)
         self.notify(text, title=error.title, severity="error", markup=False)
 
     # What is fetched
@@ -212,6 +213,8 @@ class SottoApp(CommandsApp):
     async def tick(self) -> None:
         """Fetch the figures and paint what came in since the last time."""
         self._ticks += 1
+        if terminal.gone():
+            self.leave(signal.SIGHUP)
         busy = self.situation.on_air or self.figures.processing
         if not busy and self._ticks % _RESTING_TICKS:
             return
@@ -245,6 +248,7 @@ def run(settings: Settings) -> int:
             code = app.return_code or 0
             app.farewell = f"sotto failed. What happened is in {paths.log_file()}." if code else ""
     finally:
+        terminal.unwatch_signals()
         if app is not None:
             app.services.close()
         terminal.restore(app.farewell if app is not None else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import App
-from textual.reactive import reactive
+from textual.reactive import var
 
 from tui.situation import Figures, Situation
 
@@ -11,5 +11,5 @@ from tui.situation import Figures, Situation
 class FactsApp(App[int]):
     """Holds the facts and the figures; everything that paints is bound to them."""
 
-    situation: reactive[Situation] = reactive(Situation, init=False)
-    figures: reactive[Figures] = reactive(Figures, init=False)
+    situation: var[Situation] = var(Situation, init=False)
+    figures: var[Figures] = var(Figures, init=False)

@@ -35,6 +35,8 @@ class RecordingService:
         self._client: RecorderClient | None = None
         self._stop_wanted = False
         self._closed = False
+        self._looking = False
+        self._waiting: RecordingRequest | None = None
 
     @property
     def active(self) -> bool:
@@ -54,8 +56,13 @@ class RecordingService:
         with self._lock:
             if not self.active and not self._closed:
                 self._stop_wanted = False
+                self._looking = request is None
                 self._thread = threading.Thread(target=self._run, args=(request,), name="recording", daemon=True)
                 self._thread.start()
+                return
+            if request is not None and self._looking:
+                # Nobody knows yet whether one runs. Whoever looks for it starts this one if there is none.
+                self._waiting = request
                 return
         if request is not None:
             self._emit(Failed(RecorderBusyError("A recording is running already.", "r ends it.")))
@@ -90,13 +97,17 @@ class RecordingService:
 
     def _run(self, request: RecordingRequest | None) -> None:
         try:
-            running = client.attach() if request is None else self._start(request)
+            running = client.attach() if request is None else None
+            if running is None:
+                request = request or self._found_none()
+                running = self._start(request) if request is not None else None
         except SottoError as error:
             self._emit(Failed(error))
             return
         if running is None:
             return
         with self._lock:
+            self._looking, self._waiting = False, None
             self._launch, self._client = None, running
             stop, closed = self._stop_wanted, self._closed
         if closed:
@@ -108,6 +119,13 @@ class RecordingService:
         finally:
             with self._lock:
                 self._client = None
+
+    def _found_none(self) -> RecordingRequest | None:
+        """No recorder runs; returns what somebody wanted to record in the meantime."""
+        with self._lock:
+            self._looking = False
+            request, self._waiting = self._waiting, None
+        return request
 
     def _start(self, request: RecordingRequest) -> RecorderClient:
         launch = client.launch(request)

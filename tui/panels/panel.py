@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.widget import Widget
 
 from tui.situation import Figures, Situation
@@ -27,8 +27,8 @@ class Panel(Vertical):
     NUMBER: ClassVar[int]
     TITLE: ClassVar[str]
 
-    situation: reactive[Situation] = reactive(Situation)
-    figures: reactive[Figures] = reactive(Figures)
+    situation: var[Situation] = var(Situation, init=False)
+    figures: var[Figures] = var(Figures, init=False)
 
     def compose(self) -> ComposeResult:
         self.border_title = f"{self.NUMBER} {self.TITLE}"

@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from services.recording.messages import RecordingStatus
+from services.recording.messages import ChannelLevel, RecordingStatus, is_file
 from services.settings import Settings
 from services.text import one_line
 from tui.panels.panel import Panel, Part, fact
@@ -119,10 +119,11 @@ def _dot(phase: Phase) -> str:
 def _live_rows(status: RecordingStatus, held: Sequence[float], width: int) -> Rows:
     """Levels, and where the recording goes."""
     rows: list[Content] = []
-    label = min(12, max((len(level.source) for level in status.channels), default=0))
-    for level, peak in zip(status.channels, held, strict=False):
+    names = [_source(level) for level in status.channels]
+    label = min(12, max(map(len, names), default=0))
+    for source, level, peak in zip(names, status.channels, held, strict=False):
         bar = meter(level.peak_db, peak, max(8, min(48, width - label - 10)))
-        name = f"{one_line(level.source, label):<{label}}  "
+        name = f"{one_line(source, label):<{label}}  "
         rows.append(Content.assemble(name, bar, (f" {decibels(level.peak_db)} dB", ".quiet")))
     rows += [Content(), fact("On disk", size(status.bytes))]
     if status.meeting is not None:
@@ -132,6 +133,11 @@ def _live_rows(status: RecordingStatus, held: Sequence[float], width: int) -> Ro
     if status.detail:
         rows.append(fact("Waits", one_line(status.detail), ".warn"))
     return [*rows, Content(), _hint(("r", "stops and transcribes"))]
+
+
+def _source(level: ChannelLevel) -> str:
+    """A source's name; of a file that is played, the file's."""
+    return Path(level.source).name if is_file(level.source) else one_line(level.source)
 
 
 def _idle_rows(situation: Situation, figures: Figures, settings: Settings, width: int) -> Rows:

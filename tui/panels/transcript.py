@@ -9,11 +9,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from services.library.meeting import Meeting
 from services.text import one_line
 from tui.panels.panel import Panel, Part
+from tui.widgets.sheet import Sheet
 from tui.widgets.transcript_view import TranscriptView
 
 
@@ -29,7 +29,7 @@ class TranscriptPanel(Panel):
         self._last = ""
 
     def content(self) -> ComposeResult:
-        yield Static(id="transcript-empty", classes="empty", markup=False)
+        yield Sheet(id="transcript-empty", classes="empty")
         yield TranscriptView()
 
     @property
@@ -77,10 +77,9 @@ class TranscriptPanel(Panel):
         return meeting.transcript if meeting.transcript.exists() else meeting.live
 
     def _show_empty(self) -> None:
-        empty = self.view.empty
-        self.set_class(empty, "-empty")
-        if empty:
-            self.query_one("#transcript-empty", Static).update(self._why_empty())
+        self.set_class(self.view.empty, "-empty")
+        if self.view.empty:
+            self.query_one("#transcript-empty", Sheet).show(lambda _: [self._why_empty()])
 
     def _why_empty(self) -> Content:
         situation = self.situation

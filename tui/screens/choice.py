@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.events import Key
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.widgets import Static
 
 from tui.screens.base import MARKED, Dialog
@@ -42,7 +42,7 @@ class Choice(Dialog[str]):
         ("tab", "move(1)", "Down"), ("enter", "answer", "Answer"),
     ]  # fmt: skip
 
-    marked: reactive[int] = reactive(0, init=False)
+    marked: var[int] = var(0, init=False)
 
     def __init__(self, heading: str, text: str, options: Sequence[Option]) -> None:
         super().__init__(heading)

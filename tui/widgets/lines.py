@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from textual.content import Content
-from textual.reactive import reactive
+from textual.reactive import var
 
 from services.lifecycle import ModelState, ModelStatus
 from services.recording.messages import RecordingStatus
@@ -43,8 +43,8 @@ def elapsed(status: RecordingStatus | None) -> str:
 class FactSheet(Sheet):
     """A sheet that is painted from the facts and the figures."""
 
-    situation: reactive[Situation] = reactive(Situation, init=False)
-    figures: reactive[Figures] = reactive(Figures, init=False)
+    situation: var[Situation] = var(Situation, init=False)
+    figures: var[Figures] = var(Figures, init=False)
 
     def paint(self) -> None:
         """Show what `situation` and `figures` say."""
