@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from services.audio.decode import open_audio
 from services.errors import DeviceError, SottoError
 from services.recording.devices import PULSE_SOURCE, Input, choose, find_inputs, portaudio
 from services.recording.messages import FILE_PREFIX, RecordingRequest, is_file
@@ -168,6 +167,8 @@ class FileSource:
     live = False
 
     def __init__(self, label: str, path: Path, channels: int, speed: float, wake: threading.Event) -> None:
+        from services.audio.decode import open_audio  # 25 MB of decoders, which a recorder of devices never needs
+
         self.label = label
         self._file = open_audio(path)
         self.rate = self._file.rate

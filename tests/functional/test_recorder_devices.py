@@ -1,0 +1,247 @@
+"""Recording from devices: real PortAudio, a real sound server, and only the sound card's far end of our own making."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from services.errors import CancelledError, DeviceError, SottoError
+from services.library.meeting import Meeting
+from services.recording.client import Launch, attach, list_devices, start
+from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.reader import MeetingAudio
+from tests.functional.pulse import MICROPHONE, MICROPHONE_NAME, MONITOR, MOUTH, SPEAKERS, Pulse, play, speak
+
+pytestmark = pytest.mark.audio
+
+RATE = 16000
+
+
+def request(home: Path, *sources: str, seconds: float | None = None) -> RecordingRequest:
+    return RecordingRequest(sources, home / "recordings", chunk_seconds=2.0, seconds=seconds)
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("speech") / "speech.wav"
+    speak("The quick brown fox jumps over the lazy dog.", file)
+    return file
+
+
+def played(file: Path) -> NDArray[np.float64]:
+    """A file as it should come out of the recorder: one channel at the meeting's rate."""
+    samples, rate = soundfile.read(file, always_2d=True)
+    return np.asarray(soxr.resample(samples.mean(axis=1), rate, RATE), np.float64)
+
+
+def heard(status: RecordingStatus) -> NDArray[np.float64]:
+    """What was recorded, (frames, channels)."""
+    assert status.meeting is not None
+    with MeetingAudio(status.meeting) as audio:
+        return audio.read(0, audio.frames) / 32768
+
+
+def match(sound: NDArray[np.float64], within: NDArray[np.float64]) -> tuple[float, float]:
+    """Where `sound` is `within` (seconds) and how alike they are there (correlation, 1 for the same)."""
+    size = len(sound) + len(within)
+    spectrum = np.fft.rfft(within, size) * np.fft.rfft(sound, size).conj()
+    at = int(np.argmax(np.fft.irfft(spectrum, size)[: len(within)]))
+    piece = within[at : at + len(sound)]
+    there = sound[: len(piece)]
+    alike = float(piece @ there / (np.linalg.norm(piece) * np.linalg.norm(there) + 1e-12))
+    return at / RATE, alike
+
+
+def test_sources_are_listed_by_name_and_by_what_people_call_them(home: Path, pulse: Pulse) -> None:
+    devices = {device.name: device for device in list_devices()}
+    assert {MICROPHONE, MONITOR, f"{MOUTH}.monitor"} <= set(devices)
+    microphone, monitor = devices[MICROPHONE], devices[MONITOR]
+    assert (microphone.description, microphone.kind, microphone.default) == (MICROPHONE_NAME, "microphone", True)
+    assert (monitor.kind, monitor.default, monitor.channels, monitor.rate) == ("monitor", False, 2, 48000)
+    assert all(device.via == "PulseAudio" for device in devices.values())
+
+
+def test_what_is_said_into_the_microphone_is_in_the_recording(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic")) as client:
+        play(speech)
+        status = client.stop()
+    assert (status.state, status.error, status.overflows) == ("done", None, 0)
+    sound = heard(status)
+    assert sound.shape[1] == 1
+    _, alike = match(played(speech), sound[:, 0])
+    assert alike > 0.98
+    assert status.meeting is not None
+    info = Meeting(status.meeting).info()
+    assert info["channels"] == [{"source": "mic", "speaker": ""}]
+    assert info["duration_s"] == status.seconds == round(len(sound) / RATE, 3)
+
+
+@pytest.mark.parametrize("name", ["MICROPHONE", "test micro"])
+def test_a_part_of_the_name_is_enough(home: Path, pulse: Pulse, name: str) -> None:
+    with start(request(home, name, seconds=0.3)) as client:
+        *_, last = client.updates()
+    assert (last.state, last.seconds) == ("done", 0.3)
+    assert last.channels[0].source == name
+
+
+def test_two_sources_give_two_channels_that_stay_together(home: Path, pulse: Pulse, speech: Path) -> None:
+    # The same sound on two sources: what comes from the mouth's monitor is what the microphone hears.
+    with start(request(home, "mic", f"{MOUTH}.monitor")) as client:
+        play(speech)
+        status = client.stop()
+    sound = heard(status)
+    assert [channel.speaker for channel in status.channels] == ["You", "Others"]
+    first, second = (match(played(speech), sound[:, channel]) for channel in (0, 1))
+    assert min(first[1], second[1]) > 0.98
+    assert abs(first[0] - second[0]) < 0.1
+
+
+def test_each_side_is_on_its_own_channel(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic", MONITOR)) as client:
+        play(speech, SPEAKERS)
+        status = client.stop()
+    sound = heard(status)
+    assert match(played(speech), sound[:, 1])[1] > 0.98
+    assert not sound[:, 0].any(), "the microphone heard nothing of it"
+
+
+def test_an_unknown_device_says_what_there_is(home: Path, pulse: Pulse) -> None:
+    with pytest.raises(DeviceError, match="“Zoom”") as caught:
+        start(request(home, "Zoom"))
+    for name in (MICROPHONE, MICROPHONE_NAME, MONITOR):
+        assert name in caught.value.hint
+    assert not (home / "recordings").exists()
+    assert attach() is None
+
+
+def test_an_ambiguous_name_says_which_ones_it_fits(home: Path, pulse: Pulse) -> None:
+    with pytest.raises(DeviceError, match="more than one") as caught:
+        start(request(home, "monitor"))
+    assert MONITOR in caught.value.hint
+    assert f"{MOUTH}.monitor" in caught.value.hint
+    assert MICROPHONE_NAME not in caught.value.hint
+
+
+def test_a_sound_server_that_dies_ends_the_recording_in_order(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic")) as client:
+        play(speech)
+        os.kill(pulse.pid, signal.SIGKILL)
+        *_, last = client.updates()
+    assert isinstance(last.error, DeviceError)
+    assert MICROPHONE_NAME in last.error.message
+    assert match(played(speech), heard(last)[:, 0])[1] > 0.98
+    assert last.meeting is not None
+    assert Meeting(last.meeting).info()["stages"]["record"] == {"status": "done", "detail": last.error.message}
+
+
+def test_killed_while_it_records_it_leaves_what_was_said(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic")) as client:
+        play(speech)
+        said = client.status()
+        until(lambda: client.status().seconds > said.seconds + 0.5)
+        os.kill(said.pid, signal.SIGKILL)
+        with pytest.raises(SottoError):
+            list(client.updates())
+    assert match(played(speech), heard(said)[:, 0])[1] > 0.98
+
+
+def test_stopped_for_a_while_it_loses_nothing(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic")) as client:
+        pid = client.status().pid
+        os.kill(pid, signal.SIGSTOP)
+        play(speech)
+        os.kill(pid, signal.SIGCONT)
+        stopped = client.status().seconds
+        until(lambda: client.status().seconds > stopped + len(played(speech)) / RATE)
+        status = client.stop()
+    assert status.overflows == 0
+    assert match(played(speech), heard(status)[:, 0])[1] > 0.98
+
+
+def test_a_start_that_hangs_can_be_given_up(home: Path, pulse: Pulse) -> None:
+    os.kill(pulse.pid, signal.SIGSTOP)
+    launch = Launch(request(home, "mic"))
+    waiting = threading.Event()
+
+    def cancel() -> None:
+        waiting.wait(60)
+        launch.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(CancelledError):
+        launch.wait(lambda _: waiting.set())
+    canceller.join()
+    os.kill(pulse.pid, signal.SIGCONT)
+    assert attach() is None
+    assert not (home / "recordings").exists()
+
+
+@pytest.fixture
+def silent_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A machine without a sound server (and, in a container, without a sound card)."""
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{tmp_path / 'nobody'}")
+    yield
+
+
+@pytest.mark.usefixtures("silent_machine")
+def test_without_a_sound_server_it_says_so(home: Path) -> None:
+    if any(device.default for device in list_devices()):
+        pytest.skip("this machine has a sound card")
+    with pytest.raises(DeviceError, match="no microphone") as caught:
+        start(request(home, "mic"))
+    assert "file:PATH" in caught.value.hint
+
+
+def test_without_portaudio_it_says_how_to_get_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What sounddevice does on a machine without the library.
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for attempt in (list_devices, lambda: start(request(home, "mic"))):
+        with pytest.raises(DeviceError, match="PortAudio library not found") as caught:
+            attempt()
+        assert "apt install libportaudio2" in caught.value.hint
+    soundfile.write(tmp_path / "talk.wav", np.zeros(1600, np.int16), RATE)
+    with start(request(home, f"file:{tmp_path / 'talk.wav'}")) as client:
+        *_, last = client.updates()
+    assert last.state == "done", "files need no PortAudio"
+
+
+def test_the_app_starts_and_follows_a_recorder_without_its_libraries(home: Path) -> None:
+    program = (
+        "import sys, services.recording.service\n"
+        "heavy = {'numpy', 'sounddevice', 'soundfile', 'soxr', 'av'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_its_memory_is_flat(home: Path, pulse: Pulse) -> None:
+    with start(request(home, "mic", MONITOR)) as client:
+        process = psutil.Process(client.status().pid)
+        until(lambda: client.status().seconds > 2)
+        before = process.memory_info().rss
+        until(lambda: client.status().seconds > 6)
+        after = process.memory_info().rss
+        client.stop()
+    assert after - before < 2 * 2**20
