@@ -101,6 +101,14 @@ def test_it_ends_when_it_is_cancelled_with_what_it_has(methods: Mapping[str, Met
     assert results[0]["segments"] == len(call.segments())
 
 
+def test_words_in_the_air_when_the_recording_ends_are_kept(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 3 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(3.0)
+    recorder.end()
+    assert follow(methods, recorder, call)["segments"] == 1
+    assert call.text().startswith("Good morning")
+
+
 def test_it_goes_on_where_it_was_told_to(methods: Mapping[str, Method], tmp_path: Path) -> None:
     recorder, call = Recorder(tmp_path, sample()[: 24 * RATE], ("You", "Others")), HeldCall()
     recorder.write(24.0)

@@ -116,8 +116,10 @@ def text(tmp_path: Path) -> Path:
 
 
 def playlist(tmp_path: Path) -> Path:
+    """A list that names another file: what is opened is what was chosen, nothing else."""
+    wav(tmp_path / "other.wav", tone(1.0))
     path = tmp_path / "list.mp3"
-    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1:9/sound.ts\n#EXT-X-ENDLIST\n")
+    path.write_text("ffconcat version 1.0\nfile other.wav\n")
     return path
 
 
