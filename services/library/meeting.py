@@ -69,7 +69,11 @@ class Meeting:
             meeting = Meeting(folder)
             first = {"version": FORMAT, "sotto": __version__, "title": one_line(title)}
             first |= {"created": now.isoformat(timespec="seconds"), "stages": {}}
-            files.write_atomic(meeting.info_file, _dump(first | dict(info or {})))
+            try:
+                files.write_atomic(meeting.info_file, _dump(first | dict(info or {})))
+            except StorageError:
+                folder.rmdir()
+                raise
             return meeting
         raise StorageError(f"{root} already holds a thousand meetings named {stem}.", "Give it another title.")
 

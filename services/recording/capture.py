@@ -68,20 +68,13 @@ class Capture:
                 error = CancelledError("The recording was given up before it began.")
                 self._status = replace(self._status, state="failed", detail="", error=error)
 
-    def join(self, seconds: float) -> bool:
-        """Wait for the thread. Returns whether it has ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         try:
             self._record()
         except SottoError as error:
             self._publish(state="failed", error=error, detail="")
         except Exception as error:  # noqa: BLE001 - a defect must end as an error that is told, not as a dead thread
-            _log.exception("the recording failed")
-            told = RecorderError(f"{type(error).__name__}: {error}.", "recorder.log has the details.")
-            self._publish(state="failed", error=told, detail="")
+            self._publish(state="failed", error=_defect(error), detail="")
 
     def _record(self) -> None:
         sources = open_sources(self._request, self._wake)
@@ -164,8 +157,10 @@ class Capture:
             for source in sources:
                 source.stop()
             self._put(writer, mixer, mixer.finish())
-        except StorageError as problem:
+        except SottoError as problem:
             error = problem
+        except Exception as problem:  # noqa: BLE001 - whatever it is, what has been recorded is finished in order
+            error = _defect(problem)
         self._finish(meeting, writer, error, detail)
 
     @property
@@ -193,14 +188,19 @@ class Capture:
             return
         try:
             writer.close()
-            seconds = writer.frames / self._request.rate
-            meeting.update(duration_s=round(seconds, 3), overflows=self._status.overflows)
+            meeting.update(duration_s=round(writer.frames / self._request.rate, 3), overflows=self._status.overflows)
             meeting.set_stage("record", "done", error.message if error else detail)
         except StorageError as problem:
             error = error or problem
         if error is not None:
             _log.error("ended early: %s", error)
-        self._publish(state="done" if error is None else "failed", error=error, detail="")
+        self._publish(
+            state="done" if error is None else "failed",
+            error=error,
+            detail="",
+            seconds=writer.frames / self._request.rate,
+            bytes=writer.bytes,
+        )
 
     def _discard(self, meeting: Meeting, writer: ChunkWriter) -> None:
         """Remove a meeting whose first sample could not be written."""
@@ -216,3 +216,9 @@ class Capture:
             self._status = replace(before, **changes)
         if (before.state, before.detail) != (self._status.state, self._status.detail):
             self._changed()
+
+
+def _defect(error: Exception) -> RecorderError:
+    """For the log in full, for a person in a sentence."""
+    _log.error("the recording failed", exc_info=error)
+    return RecorderError(f"{type(error).__name__}: {error}.", "recorder.log has the details.")

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services import paths
-from services.errors import DeviceError, RecorderBusyError, RecorderError, SottoError
+from services.errors import CancelledError, DeviceError, RecorderBusyError, RecorderError, SottoError
 from services.recording.connection import Connection
 from services.recording.messages import (
     FILE_PREFIX,
@@ -134,6 +134,7 @@ class Launch:
     """
 
     def __init__(self, request: RecordingRequest) -> None:
+        self._cancelled = False
         self._path = paths.runtime() / "recorder.sock"
         self._log = paths.log_file("recorder")
         ours, theirs = socket.socketpair()
@@ -161,6 +162,7 @@ class Launch:
 
         Raises:
             SottoError: The recorder's own, when the recording cannot begin.
+            CancelledError: `cancel` was called.
             RecorderError: The recorder ended without a word.
         """
         told = ""
@@ -174,12 +176,15 @@ class Launch:
                 told = status.detail
                 on_wait(told)
         self._connection.close()
+        if self._cancelled:
+            raise CancelledError("The recording was given up before it began.")
         words = "; ".join(self._last_words())
         hint = f"Its last words: {words}" if words else f"The log is {self._log}."
         raise RecorderError("The recorder ended before it began to record.", hint)
 
     def cancel(self) -> None:
         """Give the start up, from any thread; `wait` raises. A recording that has begun ends in order."""
+        self._cancelled = True
         self._process.terminate()
 
     def _last_words(self) -> list[str]:

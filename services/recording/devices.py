@@ -142,6 +142,7 @@ def _pactl(*arguments: str) -> str | None:
         # In the C locale numbers have a point, which JSON needs; names stay UTF-8.
         done = subprocess.run(
             [program, *arguments],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             errors="replace",

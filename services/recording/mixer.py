@@ -186,8 +186,8 @@ class Mixer:
 
     @property
     def overflows(self) -> int:
-        """Frames at the meeting's rate that came when the ring was full, and are lost."""
-        return sum(round(lane.source.ring.overflows * self.rate / lane.source.rate) for lane in self._lanes)
+        """Frames at the meeting's rate that were lost."""
+        return sum(round(lane.source.lost * self.rate / lane.source.rate) for lane in self._lanes)
 
     def pull(self, seconds: float) -> Pcm:
         """What can be written now, int16 (frames, channels), maybe empty; `seconds` have passed since the last time."""

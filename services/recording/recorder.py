@@ -29,8 +29,6 @@ from services.recording.messages import RecordingRequest, RecordingStatus, encod
 
 _log = logging.getLogger("sotto.recorder")
 
-_JOIN_SECONDS = 5.0
-
 
 def take_lock(path: Path) -> int:
     """Take the lock of this user's recorder; it is free again when the descriptor is closed or the process ends.
@@ -77,16 +75,11 @@ def run(request: RecordingRequest, parent: socket.socket | None) -> int:
     status = capture.status
     _log.info("%s: %.1f s, %d bytes, %d frames lost", status.state, status.seconds, status.bytes, status.overflows)
     server.say_farewell()
-    ended = capture.join(_JOIN_SECONDS)
     # In this order: whoever sees a connection end may start the next recording at once.
     server.unlink()
     os.close(lock)
     signal.set_wakeup_fd(-1)
     server.close()
-    if not ended:
-        _log.error("a device does not let go; leaving without it")
-        logging.shutdown()
-        os._exit(1)
     return int(status.error is not None)
 
 
@@ -124,4 +117,7 @@ def _refuse(parent: socket.socket, error: SottoError) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    # All is on disk. An orderly exit would wait for PortAudio, and that for a device that hangs.
+    os._exit(code)

@@ -29,6 +29,7 @@ _LATENCY_SECONDS = 0.1
 """What PortAudio is asked for: a callback every 25 to 50 ms costs little, and little is lost when a recording stops."""
 
 _PIECE_SECONDS = 0.1
+_CLOSE_SECONDS = 3.0
 
 
 class Source(Protocol):
@@ -56,12 +57,16 @@ class Source(Protocol):
         """Nothing more will come. What is in the ring counts still."""
 
     @property
+    def lost(self) -> int:
+        """Frames that came and were lost, as far as anybody can tell."""
+
+    @property
     def error(self) -> SottoError | None:
         """Why it ended, when it should not have."""
 
     def start(self) -> None: ...
     def stop(self) -> None:
-        """Returns when nothing writes to the ring any more."""
+        """End it. Returns soon, also when a device hangs."""
 
     def consumed(self) -> None:
         """The reader took something from the ring."""
@@ -90,7 +95,8 @@ class DeviceSource:
         self._name = found.device.description
         self._pulse_source = found.pulse_source
         self._audio = portaudio()
-        self._overruns = 0
+        self._overrun_frames = 0
+        self._stopped = False
         with self._refusal(), _environment(PULSE_SOURCE, found.pulse_source):
             self._stream = self._audio.InputStream(
                 samplerate=self.rate,
@@ -117,7 +123,8 @@ class DeviceSource:
             # PortAudio's own time of the first sample is off by most of a second with ALSA's PulseAudio plug-in.
             self.began = time.monotonic() - frames / self.rate
         if status.input_overflow:
-            self._overruns += 1
+            # The sound system lost something and does not say how much: at least what it gives at a time.
+            self._overrun_frames += frames
         self.ring.write(indata)
 
     def start(self) -> None:
@@ -126,16 +133,27 @@ class DeviceSource:
         _log.info("%s: %s at %d Hz, %d channels", self.label, self._name, self.rate, self.channels)
 
     def stop(self) -> None:
-        if self._stream.closed:
+        if self._stopped:
             return
+        self._stopped = True
+        # A sound server that hangs keeps whoever closes a stream waiting for ever: what was recorded must not wait.
+        closer = threading.Thread(target=self._close, name=f"close {self.label}", daemon=True)
+        closer.start()
+        closer.join(_CLOSE_SECONDS)
+        if closer.is_alive():
+            _log.error("%s does not let go; going on without it", self._name)
+
+    def _close(self) -> None:
         self._stream.stop(ignore_errors=True)
         self._stream.close(ignore_errors=True)
-        if self._overruns:
-            _log.warning("%s: the sound system reported %d overruns", self.label, self._overruns)
 
     @property
     def ended(self) -> bool:
-        return not self._stream.active
+        return self._stopped or not self._stream.active
+
+    @property
+    def lost(self) -> int:
+        return self.ring.overflows + self._overrun_frames
 
     @property
     def error(self) -> SottoError | None:
@@ -195,6 +213,10 @@ class FileSource:
     @property
     def ended(self) -> bool:
         return self._done
+
+    @property
+    def lost(self) -> int:
+        return 0
 
     @property
     def error(self) -> SottoError | None:

@@ -249,6 +249,29 @@ def test_a_full_disk_ends_it_with_everything_that_fitted(home: Path, tmp_path: P
     assert info["stages"]["record"] == {"status": "done", "detail": status.error.message}
 
 
+def test_a_disk_that_is_full_from_the_start_is_left_as_it_was(home: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from services.errors import StorageError\n"
+        "from services.recording.client import start\n"
+        "from services.recording.messages import RecordingRequest\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), {resource.RLIM_INFINITY}))\n"
+        "try:\n"
+        "    with start(RecordingRequest((sys.argv[1],), Path(sys.argv[2]))) as client:\n"
+        "        *_, last = client.updates()\n"
+        "    error = last.error\n"
+        "except StorageError as refused:\n"
+        "    error = refused\n"
+        "sys.exit(not isinstance(error, StorageError))\n"
+    )
+    source = file_of(tmp_path, noise(2))
+    for limit in ("0", "200"):  # too little for the log and for meeting.json
+        arguments = [sys.executable, "-c", program, source, str(home / "recordings"), limit]
+        subprocess.run(arguments, check=True)
+        assert _nothing_made(home)
+
+
 # What does not begin
 
 

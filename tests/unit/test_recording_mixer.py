@@ -26,6 +26,7 @@ class Feed:
         self.ring = Ring(10 * rate, channels)
         self.began: float | None = None
         self.ended = False
+        self.lost = 0
         self.error: SottoError | None = None
 
     def deliver(self, samples: Samples, now: float) -> None:
