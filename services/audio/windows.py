@@ -37,10 +37,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When a window ends. Times in seconds.
-
-    The defaults gave the fewest word errors with Moonshine tiny over the speech set (tests/benchmarks/wer.py): it was
-    trained on utterances, so windows of 8 to 15 s do better than 30 s, and than single short sentences.
+    """When a window ends; each engine has its own. Times in seconds.
 
     Attributes:
         longest: No window is longer. Where nobody pauses for so long it is cut in its longest silence, or, without

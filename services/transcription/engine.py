@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.audio.windows import Policy
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -31,6 +33,10 @@ class SpeechEngine(Protocol):
     The class takes the name of a model of its catalogue entry (or a path) as its only argument.
     """
 
+    @property
+    def policy(self) -> Policy:
+        """The windows that it does best with."""
+
     def load(self) -> None:
         """Load the model.
 
@@ -45,7 +51,7 @@ class SpeechEngine(Protocol):
         """What is said in a window.
 
         Args:
-            samples: float32 (n,), 16 kHz mono, -1 to 1, at most 30 s; holds speech.
+            samples: float32 (n,), 16 kHz mono, -1 to 1, a window by its policy; holds speech.
             language: ISO 639-1 code, one that the engine's catalogue entry lists.
 
         Returns:

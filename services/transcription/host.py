@@ -19,7 +19,6 @@ from pathlib import Path
 from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import ChannelPlan, Normaliser, Survey
 from services.audio.vad import VoiceDetector, detectors
-from services.audio.windows import Policy
 from services.errors import ModelError
 from services.library.segments import Segment
 from services.models.catalogue import EngineEntry, engine_class, find_engine
@@ -78,7 +77,8 @@ class SpeechHost:
         """
         source = open_source(Path(str(args["path"])))
         try:
-            return _Transcription(self._understand(str(args["language"])), self._detect(), source, call).run()
+            understand = self._understand(str(args["language"]))
+            return _Transcription(understand, self._front(), source, call).run()
         finally:
             source.close()
 
@@ -90,12 +90,22 @@ class SpeechHost:
         """
         understand = self._understand(str(args["language"]))
         start = float(args.get("from_s", 0.0))
-        return Follower(Path(str(args["meeting"])), understand, self._detect(), call, start).run()
+        return Follower(Path(str(args["meeting"])), understand, self._loaded()[2], call, start).run()
 
-    def _detect(self) -> Callable[[], VoiceDetector]:
-        if self._detector is None:
+    def _loaded(self) -> tuple[EngineEntry, SpeechEngine, Callable[[], VoiceDetector]]:
+        if self._entry is None or self._engine is None or self._detector is None:
             raise ModelError("No speech engine is loaded.")
-        return self._detector
+        return self._entry, self._engine, self._detector
+
+    def _front(self) -> Callable[[ChannelPlan], FrontEnd]:
+        """What makes the front end for a file once its channels are known."""
+        _, engine, detector = self._loaded()
+
+        def make(plan: ChannelPlan) -> FrontEnd:
+            sources = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
+            return FrontEnd(sources, detector, engine.policy)
+
+        return make
 
     def _understand(self, language: str) -> Callable[[Heard], list[Segment]]:
         """What turns a window into segments; checks the language at once.
@@ -103,9 +113,7 @@ class SpeechHost:
         Raises:
             UsageError: The engine does not speak it.
         """
-        engine, entry = self._engine, self._entry
-        if engine is None or entry is None:
-            raise ModelError("No speech engine is loaded.")
+        entry, engine, _ = self._loaded()
         code = entry.check_language(language)
 
         def understand(heard: Heard) -> list[Segment]:
@@ -126,12 +134,12 @@ class _Transcription:
     def __init__(
         self,
         understand: Callable[[Heard], list[Segment]],
-        detector: Callable[[], VoiceDetector],
+        front: Callable[[ChannelPlan], FrontEnd],
         source: Source,
         call: Call,
     ) -> None:
         self._understand = understand
-        self._detector = detector
+        self._front = front
         self._source = source
         self._call = call
         self._speech = 0.0
@@ -160,8 +168,7 @@ class _Transcription:
 
     def _read(self, plan: ChannelPlan) -> None:
         """The second pass: windows of speech, and what is said in them."""
-        sources = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
-        front = FrontEnd(sources, self._detector, Policy())
+        front = self._front(plan)
         frames = 0
         for block in self._source.blocks():
             self._call.check()
