@@ -96,6 +96,20 @@ def test_a_follower_that_does_not_read_gets_the_newest_status_in_the_end() -> No
         assert not peer.waiting
 
 
+def test_a_line_without_an_end_is_told_at_once_and_not_kept() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        peer = Peer(ours)
+        found: list[bytes] = []
+        for _ in range(100):
+            theirs.sendall(b"x" * MAX_LINE)
+            found += peer.receive() or []
+        assert found == [b""]
+        theirs.sendall(b'x\n{"command": "status"}\n')
+        assert peer.receive() == [b'{"command": "status"}']
+
+
 def test_a_stranger_that_asks_and_does_not_read_is_given_up() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
