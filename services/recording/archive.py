@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from services.errors import AudioFileError, StorageError
-from services.files import disk_error
+from services.files import disk_error, sync_folder
 from services.library.meeting import Meeting
 from services.recording.chunks import Pcm, chunk_path
 from services.recording.reader import ChunkReader, chunk_numbers, told_layout
@@ -77,7 +77,7 @@ def _make(meeting: Meeting, reader: ChunkReader, call: Call) -> None:
             raise _different(temporary)
         _compare(temporary, reader, frames, call)
         os.replace(temporary, meeting.archive)
-        _sync(meeting.folder)
+        sync_folder(meeting.folder)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -138,11 +138,3 @@ def _remove(meeting: Meeting) -> None:
         chunk_path(meeting.audio, number).unlink()
     if not any(meeting.audio.iterdir()):
         meeting.audio.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

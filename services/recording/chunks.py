@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from services import paths
 from services.errors import StorageError
-from services.files import disk_error
+from services.files import disk_error, sync_folder
 
 Pcm = NDArray[np.int16]
 """Samples (frames, channels), native byte order."""
@@ -193,7 +193,7 @@ class ChunkWriter:
             os.fchmod(fd, 0o600)
             os.write(fd, header(self.layout, 0))
             os.lseek(fd, HEADER_BYTES, os.SEEK_SET)
-            self._sync_folder()
+            sync_folder(self.folder)
         return self._fd
 
     def _end_chunk(self) -> None:
@@ -206,13 +206,6 @@ class ChunkWriter:
             self._fd = None
             self._number += 1
             self._in_chunk = 0
-
-    def _sync_folder(self) -> None:
-        fd = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _error(self, error: OSError) -> StorageError:
         return disk_error(chunk_path(self.folder, self._number), error)
