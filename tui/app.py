@@ -76,6 +76,8 @@ class SottoApp(CommandsApp):
         no_color = "NO_COLOR" in os.environ
         # With native colours from the start NO_COLOR leaves none; later it would leave greys.
         super().__init__(ansi_color=True if no_color else None)
+        if "TEXTUAL_ANIMATIONS" not in os.environ:
+            self.animation_level = "none"  # each step of one is a picture that the line has to carry
         self.settings = settings
         self.services = Services(settings, self._emit)
         self.fetch: Callable[[], Figures] = partial(Figures.of, self.services)
@@ -137,7 +139,8 @@ class SottoApp(CommandsApp):
             self.post_message(ServiceEvent(event))
 
     def on_service_event(self, message: ServiceEvent) -> None:
-        self.handle(message.event)
+        if self.is_running:  # while the app ends, its widgets are gone already
+            self.handle(message.event)
 
     def handle(self, event: Event) -> None:
         """Take one fact: the only way in which services change what is shown."""
@@ -212,6 +215,8 @@ class SottoApp(CommandsApp):
 
     async def tick(self) -> None:
         """Fetch the figures and paint what came in since the last time."""
+        if not self.is_running:
+            return
         self._ticks += 1
         if terminal.gone():
             self.leave(signal.SIGHUP)

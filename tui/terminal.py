@@ -232,6 +232,5 @@ def _set_environment(count: int) -> None:
     """What textual reads at import. A value that the user has set stays."""
     system = "truecolor" if count >= TRUE_COLOURS else "256" if count >= 256 else "standard"
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", system)
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     os.environ.setdefault("TEXTUAL_FPS", "30")

@@ -29,6 +29,7 @@ class Panel(Vertical):
 
     situation: var[Situation] = var(Situation, init=False)
     figures: var[Figures] = var(Figures, init=False)
+    _composed = False
 
     def compose(self) -> ComposeResult:
         self.border_title = f"{self.NUMBER} {self.TITLE}"
@@ -53,6 +54,7 @@ class Panel(Vertical):
         raise NotImplementedError
 
     def on_mount(self) -> None:
+        self._composed = True
         self._refresh()
 
     def watch_situation(self) -> None:
@@ -62,7 +64,7 @@ class Panel(Vertical):
         self._refresh()
 
     def _refresh(self) -> None:
-        if self.is_mounted:
+        if self._composed:
             self.query_one(".headline", Sheet).show(self._headline)
             self.paint()
 

@@ -20,8 +20,11 @@ SMALLEST = (60, 20)
 GRID_COLUMNS = 100
 
 
-class MainScreen(Screen[None]):
-    """Folds and unfolds the panels. In the grid all are open; in the stack the one that has the focus."""
+class MainScreen(Screen[None], inherit_bindings=False):
+    """Folds and unfolds the panels. In the grid all are open; in the stack the one that has the focus.
+
+    Tab is not inherited: it is one of `tui.actions`.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (SMALLEST[0], "-stack"), (GRID_COLUMNS, "-grid")]
@@ -74,8 +77,6 @@ class TooSmall(Widget):
 
     def render(self) -> Content:
         width, height = self.app.size
-        needed = f"sotto needs {SMALLEST[0]} x {SMALLEST[1]} characters."
-        said = [(f"{needed}\n", ".strong"), (f"This terminal has {width} x {height}.", ".quiet")]
-        if self.recording:
-            said += [("\n\n● REC ", ".rec"), (self.recording, ".strong"), ("\nThe recording goes on.", ".quiet")]
+        said = [("● REC ", ".rec"), (self.recording, ".strong"), (" goes on\n", "")] if self.recording else []
+        said += [(f"sotto needs {SMALLEST[0]} x {SMALLEST[1]}\n", ".strong"), (f"this is {width} x {height}", ".quiet")]
         return Content.assemble(*said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from textual.content import Content
-from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.widget import Widget
 
@@ -30,15 +29,17 @@ class Sheet(Widget):
     def show(self, make: MakeRows) -> None:
         """Show other rows, or the same ones with other figures."""
         self._make = make
-        if self.size.width:
-            self._update(self.size.width)
+        self._update()
 
     @property
     def text(self) -> str:
         """What is shown, without its styles."""
         return "\n".join(row.plain for row in self._rows)
 
-    def _update(self, width: int) -> None:
+    def _update(self) -> None:
+        width = self.content_size.width
+        if not width:
+            return
         before, self._rows = self._rows, list(self._make(width))
         if len(before) != len(self._rows):
             self.refresh(layout=True)
@@ -51,8 +52,8 @@ class Sheet(Widget):
         if changed:
             self.refresh(*changed)
 
-    def on_resize(self, event: Resize) -> None:
-        self._update(event.size.width)
+    def on_resize(self) -> None:
+        self._update()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._make(width))

@@ -134,15 +134,21 @@ class TranscriptView(ScrollView, can_focus=True):
         self.follow()
 
     def release_anchor(self) -> None:
-        """The reader scrolls."""
+        """The reader scrolls, maybe only against the end."""
         super().release_anchor()
         if self.following and self.max_scroll_y > 0:
             self.following = False
             self._let_go_at = self._height
+        self.call_later(self._follow_at_end)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if not self.following and new_value >= self.max_scroll_y and new_value > old_value:
+        if new_value > old_value:
+            # Not at once: this may be a step of an animation, which would end under the animator's feet.
+            self.call_later(self._follow_at_end)
+
+    def _follow_at_end(self) -> None:
+        if not self.following and self.scroll_target_y >= self.max_scroll_y:
             self.follow()
 
     def on_resize(self, event: Resize) -> None:

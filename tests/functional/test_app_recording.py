@@ -1,0 +1,91 @@
+"""The real app records with the real recorder, from a file that is played as a microphone would be heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.recording.client import attach
+from tests.functional.app_driver import AppPilot, running, screen_text, shown, until
+from tui.app import SottoApp
+from tui.situation import Phase
+
+SAMPLE = Path(__file__).parents[2] / "services" / "sample" / "meeting.opus"
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
+    yield
+    if (left := attach()) is not None:
+        left.stop()
+
+
+def settings(captions: bool) -> dict[str, object]:
+    return {"recording": {"sources": (f"file:{SAMPLE}",), "captions": captions}, "screen": {}}
+
+
+async def record(app: SottoApp, pilot: AppPilot) -> Path:
+    await pilot.press("r")
+    assert app.situation.phase in (Phase.STARTING, Phase.RECORDING)
+    await until(pilot, lambda: app.situation.phase is Phase.RECORDING)
+    assert app.situation.recording is not None
+    return app.situation.recording
+
+
+async def test_r_records_and_r_stops() -> None:
+    async with running((120, 40), settings(captions=False)) as (app, pilot):
+        folder = await record(app, pilot)
+        await shown(pilot, app, "● REC 0:02")
+        said = screen_text(app)
+        assert "meeting.opus" in said
+        assert "━" in said
+        assert list((folder / "audio").glob("*.wav"))
+        await pilot.press("r")
+        await until(pilot, lambda: app.situation.phase is Phase.IDLE)
+        await shown(pilot, app, "✓ Record")
+        assert attach() is None
+
+
+async def test_the_app_finds_a_recording_that_it_left_running() -> None:
+    async with running((80, 24), settings(captions=False)) as (app, pilot):
+        folder = await record(app, pilot)
+        await pilot.press("q", "l")
+        await until(pilot, lambda: app.return_value == 0)
+    client = attach()
+    assert client is not None
+    assert client.status().state == "recording"
+    client.close()
+    async with running((80, 24), settings(captions=False)) as (app, pilot):
+        await until(pilot, lambda: app.situation.phase is Phase.RECORDING)
+        assert app.situation.recording == folder
+        await pilot.press("r")
+        await until(pilot, lambda: app.situation.phase is Phase.IDLE)
+
+
+async def test_a_device_that_is_not_there_is_told_with_what_to_do() -> None:
+    wanted = {"recording": {"sources": ("file:/nowhere/at all.wav",)}}
+    async with running((80, 24), wanted) as (app, pilot):
+        await pilot.press("r")
+        await until(pilot, lambda: app.situation.trouble is not None)
+        assert app.situation.phase is Phase.IDLE
+        assert app.situation.trouble is not None
+        assert app.situation.trouble.hint
+
+
+async def test_a_recording_becomes_captions_a_transcript_and_a_summary() -> None:
+    async with running((120, 40), settings(captions=True)) as (app, pilot):
+        folder = await record(app, pilot)
+        # Captions come while it records.
+        await until(pilot, lambda: not app.transcript.view.empty)
+        await pilot.press("r")
+        await until(pilot, lambda: app.situation.phase is Phase.IDLE)
+        for stage in ("✓ Transcribe", "✓ Summarise", "✓ Archive"):
+            await shown(pilot, app, stage)
+        await shown(pilot, app, "gave back")
+        assert (folder / "transcript.jsonl").stat().st_size
+        assert (folder / "summary.md").stat().st_size
+        assert app.transcript.view.path == folder / "transcript.jsonl"
+        assert (folder / "audio.flac").exists()

@@ -1,0 +1,178 @@
+"""The transcript on the screen: following the end, letting go, long meetings."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from services.events import CaptionChanged, RecordingStarted, SegmentReady
+from services.library.segments import Segment
+from tests.functional.app_driver import AppPilot, append, make_meeting, running, screen_text, tick
+from tui.app import SottoApp
+
+TEXT = "These are the words that somebody says at a quite usual length in a meeting about money."
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
+
+
+def segments(first: int, last: int) -> list[Segment]:
+    speakers = ("You", "Others")
+    return [Segment(n * 5.0, n * 5.0 + 4, f"Number {n}. {TEXT}", speakers[n % 2]) for n in range(first, last)]
+
+
+async def say(app: SottoApp, pilot: AppPilot, meeting: Path, first: int, last: int) -> None:
+    """Segments `first` to `last` come in."""
+    spoken = segments(first, last)
+    append(meeting / "live.jsonl", spoken)
+    app.handle(SegmentReady(meeting, spoken[-1], preview=True))
+    await tick(app, pilot)
+
+
+async def test_the_end_is_followed_until_the_reader_scrolls_up(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 40)
+        view, panel = app.transcript.view, app.transcript
+        assert "Number 39." in screen_text(app)
+        await pilot.press("up")
+        await pilot.pause()
+        following = view.following
+        assert not following
+        top = view.scroll_offset.y
+        await say(app, pilot, meeting, 40, 43)
+        assert view.scroll_offset.y == top
+        assert "Number 42." not in screen_text(app)
+        assert panel.border_subtitle == "6 new lines · End follows"
+        await pilot.press("end")
+        await pilot.pause()
+        following = view.following
+        assert following
+        assert "Number 42." in screen_text(app)
+        assert panel.border_subtitle == ""
+        await say(app, pilot, meeting, 43, 44)
+        assert "Number 43." in screen_text(app)
+
+
+@pytest.mark.parametrize("key", ["pageup", "home", "k", "g"])
+async def test_every_way_up_lets_go(tmp_path: Path, key: str) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 40)
+        await pilot.press(key)
+        await pilot.pause()
+        assert not app.transcript.view.following
+        await pilot.press("G")
+        await pilot.pause()
+        assert app.transcript.view.following
+
+
+async def test_scrolling_down_to_the_end_follows_again(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 40)
+        await pilot.press("pageup", "up")
+        await pilot.pause()
+        await pilot.press("pagedown", "down", "down")
+        await pilot.pause()
+        assert app.transcript.view.following
+        await say(app, pilot, meeting, 40, 41)
+        assert "Number 40." in screen_text(app)
+
+
+async def test_a_growing_caption_stays_in_sight_and_goes_when_it_is_over(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 40)
+        for words in range(1, 30):
+            app.handle(CaptionChanged(meeting, "You", " ".join(f"word{n}" for n in range(words))))
+            await tick(app, pilot)
+            assert f"word{words - 1}" in screen_text(app)
+        app.handle(CaptionChanged(meeting, "You", ""))
+        await tick(app, pilot)
+        assert "word" not in screen_text(app).replace("words", "")
+        assert "Number 39." in screen_text(app)
+
+
+async def test_both_sides_may_speak_at_once(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        app.handle(CaptionChanged(meeting, "You", "what I say"))
+        app.handle(CaptionChanged(meeting, "Others", "what they say"))
+        await tick(app, pilot)
+        assert "You     what I say" in screen_text(app)
+        assert "Others  what they say" in screen_text(app)
+
+
+async def test_a_new_width_wraps_anew_and_keeps_following(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 60)
+        before = app.transcript.view.virtual_size.height
+        for width in (60, 140, 80):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            await tick(app, pilot)
+            assert "Number 59." in screen_text(app)
+            assert "money." in screen_text(app)
+        assert app.transcript.view.virtual_size.height == before
+
+
+async def test_a_theme_repaints_the_lines(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 3)
+        before = app.transcript.view.render_line(0)
+        app.theme = "sotto-light"
+        await pilot.pause()
+        after = app.transcript.view.render_line(0)
+        assert after.text == before.text
+        assert [segment.style for segment in after] != [segment.style for segment in before]
+
+
+async def test_ten_thousand_segments_are_cheap_and_all_there(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((120, 40)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 10)
+        tracemalloc.start()
+        try:
+            for first in range(10, 10_000, 999):
+                await say(app, pilot, meeting, first, min(first + 999, 10_000))
+            await pilot.resize_terminal(100, 30)
+            await pilot.pause()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert "Number 9999." in screen_text(app)
+        await pilot.press("2", "home")
+        await pilot.pause()
+        assert "Number 0." in screen_text(app)
+        assert held < 3_000_000
+
+
+async def test_the_end_key_scrolls_the_summary_when_that_is_open(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    (meeting / "summary.md").write_text("\n\n".join(f"Paragraph {n}." for n in range(60)))
+    async with running((80, 24)) as (app, pilot):
+        app.situation = app.situation.showing(meeting)
+        await pilot.press("3")
+        await tick(app, pilot)
+        await pilot.pause()
+        await pilot.press("G")
+        await pilot.pause()
+        assert "Paragraph 59." in screen_text(app)
+        await pilot.press("home")
+        await pilot.pause()
+        assert "Paragraph 0." in screen_text(app)
