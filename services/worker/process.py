@@ -30,7 +30,7 @@ def make_expendable(pid: int) -> None:
         if sys.platform == "linux":
             with open(f"/proc/{pid}/oom_score_adj", "w") as file:
                 file.write(str(_MODEL_OOM_SCORE))
-        os.setpriority(os.PRIO_PROCESS, pid, _MODEL_NICE)
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _MODEL_NICE)
     except OSError:
         # It ended already, or a container forbids it: the work goes on without the preference.
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -18,20 +17,18 @@ from services.recording.client import RecorderClient, attach
 from tests.functional.app_driver import running, screen_text, until
 from tests.functional.command import sotto, start
 from tests.functional.pulse import MONITOR, SPEAKERS, Pulse, say
+from tests.speechset import word_error_rate
 
 pytestmark = pytest.mark.audio
 
 DECISION = "We decided to send the report to the customer on Friday."
-TASK = "Maria will pay the bill for the hotel by Monday."
-HEARD = ("report", "customer", "friday", "bill", "hotel", "monday")
+TASK = "Martin will call the lawyer about the contract on Wednesday."
+ERRORS = 0.34
+"""A small recogniser gets most of what a synthetic voice says, and little where half of the sound is missing."""
 
 
 def text_of(folder: Path) -> str:
-    return " ".join(segment.text for segment in read_segments(Meeting(folder).transcript)).lower()
-
-
-def missing(text: str, words: Sequence[str] = HEARD) -> list[str]:
-    return [word for word in words if word not in text.lower()]
+    return " ".join(segment.text for segment in read_segments(Meeting(folder).transcript))
 
 
 def recorder_at_work() -> RecorderClient:
@@ -68,9 +65,8 @@ def test_the_command_records_what_is_said_and_writes_it_up(home: Path, pulse: Pu
     speaker.join(20)
     (result,) = done.objects
     assert (done.code, result["ok"], result["overflows"]) == (0, True, 0)
-    assert missing(result["text"]) == []
+    assert word_error_rate(f"{DECISION} {TASK}", result["text"]) < ERRORS
     assert "## Decisions" in result["summary"]
-    assert "Maria" in result["summary"]
     folder = Path(result["meeting"])
     assert folder.name.endswith("friday-report")
     assert not (folder / "audio").exists()
@@ -86,9 +82,8 @@ def test_two_sources_are_two_speakers(home: Path, pulse: Pulse) -> None:
     (result,) = done.objects
     assert done.code == 0, done.err
     said = {who: " ".join(s["text"] for s in result["segments"] if s["speaker"] == who) for who in ("You", "Others")}
-    assert missing(said["You"], HEARD[:3]) == []
-    assert missing(said["Others"], HEARD[3:]) == []
-    assert not set(HEARD[3:]) & set(said["You"].lower().split())
+    assert word_error_rate(DECISION, said["You"]) < ERRORS
+    assert word_error_rate(TASK, said["Others"]) < ERRORS
 
 
 async def test_the_app_records_shows_captions_and_writes_it_up(home: Path, pulse: Pulse) -> None:
@@ -115,9 +110,7 @@ async def test_the_app_records_shows_captions_and_writes_it_up(home: Path, pulse
         await pilot.press("r")
         await until(pilot, lambda: (folder / "audio.flac").exists() and not (folder / "audio").exists())
         await until(pilot, lambda: app.services.jobs.current is None)
-        assert missing(text_of(folder)) == []
-        summary = (folder / "summary.md").read_text()
-        assert "Maria" in summary
+        assert word_error_rate(f"{DECISION} {TASK}", text_of(folder)) < ERRORS
         await until(pilot, lambda: "Decisions" in screen_text(app))
         assert app.services.stt.status.state.value == "Unloaded"
         assert app.services.llm.status.state.value == "Unloaded"
@@ -174,4 +167,4 @@ def test_ctrl_c_ends_the_recording_and_the_work_goes_on(home: Path, pulse: Pulse
         command.send_signal(2)
         out, err = command.communicate()
     assert command.returncode == 0, err
-    assert missing(json.loads(out)["text"], HEARD[:3]) == []
+    assert word_error_rate(DECISION, json.loads(out)["text"]) < ERRORS
