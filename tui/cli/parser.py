@@ -96,7 +96,7 @@ def _process(commands: Subparsers) -> None:
     parser = _command(
         commands,
         "process",
-        "Transcribe and summarize audio or video files",
+        "Transcribe and summarise audio or video files",
         "sotto process meeting.m4a",
         "sotto process *.mp3 --summary none --json",
         "sotto process talk.webm --summary llama:/models/small.gguf",
