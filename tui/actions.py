@@ -18,9 +18,9 @@ def _always(_: Situation, __: Figures) -> bool:
     return True
 
 
-def _settled(situation: Situation, _: Figures) -> bool:
-    """A recording that is about to start or stop takes no further order."""
-    return situation.phase in (Phase.IDLE, Phase.RECORDING)
+def _not_stopping(situation: Situation, _: Figures) -> bool:
+    """A recording that is about to stop takes no further order; one that is about to start can be given up."""
+    return situation.phase is not Phase.STOPPING
 
 
 def _unused_models(situation: Situation, _: Figures) -> bool:
@@ -72,7 +72,7 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action(
-        "record", "r", "record", "Record", "Start recording; the same key stops it.", "Meeting", _settled, footer=1
+        "record", "r", "record", "Record", "Start recording; the same key stops it.", "Meeting", _not_stopping, footer=1
     ),
     Action(
         "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting", footer=2

@@ -40,6 +40,7 @@ from tui import actions, keymap, terminal, theme
 from tui.commands import LEFT_RUNNING, CommandsApp
 from tui.facts import FactsApp
 from tui.panels.memory import MemoryPanel
+from tui.panels.panel import Panel
 from tui.panels.record import RecordPanel
 from tui.panels.summary import SummaryPanel
 from tui.panels.transcript import TranscriptPanel
@@ -200,12 +201,14 @@ class SottoApp(CommandsApp):
                 self.guide(SummaryPanel.NUMBER)
 
     def failed(self, error: SottoError) -> None:
+        self.situation = self.situation.failed(error)
         if isinstance(error, CancelledError):
             self.say("Cancelled. What was done stays.")
-            return
+        else:
+            self._toast(error)
+        if self.leave_when_stopped and not self.situation.on_air:
+            self.exit(0)
         self.leave_when_stopped = False
-        self.situation = self.situation.failed(error)
-        self._toast(error)
 
     def _toast(self, error: SottoError) -> None:
         text = one_line(f"{error.message} {error.hint}", 240)
@@ -224,12 +227,16 @@ class SottoApp(CommandsApp):
         if not busy and self._ticks % _RESTING_TICKS:
             return
         self.figures = self.fetch()
+        self.watch_memory()
         self.transcript.flush()
         await self.summary.flush()
 
     def watch_figures(self) -> None:
         on_air = self.situation.on_air
         self.main.query_one(TooSmall).recording = elapsed(self.figures.recording) if on_air else ""
+
+    def on_panel_chosen(self, message: Panel.Chosen) -> None:
+        self.action_panel(message.number)
 
     # The end
 

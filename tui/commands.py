@@ -12,6 +12,7 @@ from services.errors import SottoError
 from services.settings import Settings
 from tui import actions
 from tui.facts import FactsApp
+from tui.panels.memory import MemoryPanel
 from tui.screens.main import MainScreen
 from tui.situation import Phase
 from tui.widgets.lines import key_of, title_of
@@ -33,6 +34,7 @@ class CommandsApp(FactsApp):
     """In the stack, the panel where something happens opens by itself, until a person chooses one."""
 
     last_folder: Path | None = None
+    _memory_watched = False
 
     @property
     def main(self) -> MainScreen:
@@ -55,12 +57,13 @@ class CommandsApp(FactsApp):
     # Meeting
 
     def action_record(self) -> None:
+        starts = self.situation.phase is Phase.IDLE
+        phase = Phase.STARTING if starts else Phase.STOPPING
+        self.situation = replace(self.situation, phase=phase, trouble=None)
         try:
-            if self.situation.phase is Phase.IDLE:
-                self.situation = replace(self.situation, phase=Phase.STARTING, trouble=None)
+            if starts:
                 self.services.start_recording()
-            elif self.situation.phase is Phase.RECORDING:
-                self.situation = replace(self.situation, phase=Phase.STOPPING)
+            else:
                 self.services.stop_recording()
         except SottoError as error:
             self.failed(error)
@@ -112,6 +115,13 @@ class CommandsApp(FactsApp):
         """Open the panel where something happens, unless a person has chosen one. In the grid all are open."""
         if self.guiding and self.main.stacked:
             self.main.open_panel(number)
+
+    def watch_memory(self) -> None:
+        """The memory is measured more often while somebody looks at it."""
+        watched = self.main.opened.NUMBER == MemoryPanel.NUMBER
+        if watched != self._memory_watched:
+            self._memory_watched = watched
+            self.services.memory.watch(watched)
 
     def action_follow(self) -> None:
         target: Widget = self.main.opened.target
@@ -170,12 +180,12 @@ class CommandsApp(FactsApp):
                 self.exit(0)
             elif answer == "stop" and self.situation.on_air:
                 self.leave_when_stopped = True
-                if self.situation.phase is Phase.RECORDING:
+                if self.situation.phase is not Phase.STOPPING:
                     self.action_record()
             elif answer == "stop":
                 self.exit(0)
 
-        text = "A recording is at work. It does not need this screen."
+        text = "A recording is running. It goes on without this screen if you leave it."
         options = (
             Option("stop", "s", "Stop it and quit"),
             Option("leave", "l", "Quit and leave it recording"),

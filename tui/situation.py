@@ -12,7 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
-from services.errors import SottoError, StorageError
+from services.errors import (
+    AudioFileError,
+    CancelledError,
+    DeviceError,
+    RecorderError,
+    SottoError,
+    StorageError,
+    UsageError,
+)
 from services.events import ModelChanged, Progress, Stage, StageChanged, StageStatus
 from services.library.meeting import Meeting
 from services.lifecycle import ModelState, ModelStatus
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     from services.core import Services
     from services.memory.snapshot import MemorySnapshot
     from services.recording.messages import RecordingStatus
+
+_OF_RECORDINGS = (AudioFileError, CancelledError, DeviceError, RecorderError, StorageError, UsageError)
+"""Errors that may tell that a recording did not start or stop; those of models never do."""
 
 STAGES: tuple[Stage, ...] = ("record", "transcribe", "summarize", "archive")
 
@@ -102,13 +113,14 @@ class Situation:
         return replace(self, models=MappingProxyType({**self.models, event.model: status}))
 
     def failed(self, error: SottoError) -> Situation:
-        """Something that was asked for did not happen; a recording that was to start or stop is where it was."""
+        """Something that was asked for did not happen; a recording that was to start or stop is where it was.
+
+        What was given up on purpose is no trouble.
+        """
         phase = self.phase
-        if phase is Phase.STARTING:
-            phase = Phase.IDLE
-        elif phase is Phase.STOPPING:
-            phase = Phase.RECORDING
-        return replace(self, phase=phase, trouble=error)
+        if phase in (Phase.STARTING, Phase.STOPPING) and isinstance(error, _OF_RECORDINGS):
+            phase = Phase.IDLE if self.recording is None else Phase.RECORDING
+        return replace(self, phase=phase, trouble=self.trouble if isinstance(error, CancelledError) else error)
 
     @property
     def on_air(self) -> bool:

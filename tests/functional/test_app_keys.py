@@ -12,7 +12,6 @@ from services.events import Failed, RecordingStarted, RecordingStopped
 from tests.functional.app_driver import make_meeting, running, running_stage, screen_text, shown, tick, toasts
 from tui.app import SottoApp
 from tui.panels.panel import Panel
-from tui.situation import Figures, Phase
 
 
 @pytest.fixture(autouse=True)
@@ -186,9 +185,34 @@ async def test_ctrl_c_says_how_to_leave() -> None:
         assert app.return_value is None
 
 
-async def test_record_takes_no_second_order_while_it_starts() -> None:
+async def test_record_takes_no_second_order_while_it_stops() -> None:
     async with running() as (app, pilot):
-        app.situation = app.situation.__class__(phase=Phase.STARTING)
-        await pilot.press("r")
-        assert app.situation.phase is Phase.STARTING
-        app.fetch = Figures
+        asked: list[str] = []
+        app.services.start_recording = lambda: asked.append("start")  # type: ignore[method-assign, misc, assignment]
+        app.services.stop_recording = lambda: asked.append("stop")  # type: ignore[method-assign]
+        await pilot.press("r", "r", "r", "r")
+        assert asked == ["start", "stop"]
+
+
+async def test_a_click_opens_a_panel() -> None:
+    async with running((80, 24)) as (app, pilot):
+        await pilot.click("#memory")
+        await pilot.pause()
+        assert focused(app) == 4
+        assert [panel.NUMBER for panel in app.main.panels if panel.region.height > 1] == [4]
+
+
+async def test_the_memory_is_watched_while_its_panel_is_open() -> None:
+    async with running((80, 24)) as (app, pilot):
+        watched: list[bool] = []
+
+        def watch(on: bool) -> None:
+            watched.append(on)
+
+        app.services.memory.watch = watch  # type: ignore[method-assign]
+        await pilot.press("4")
+        await tick(app, pilot)
+        await tick(app, pilot)
+        await pilot.press("1")
+        await tick(app, pilot)
+        assert watched == [True, False]

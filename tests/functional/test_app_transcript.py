@@ -141,6 +141,23 @@ async def test_a_theme_repaints_the_lines(tmp_path: Path) -> None:
         assert [segment.style for segment in after] != [segment.style for segment in before]
 
 
+@pytest.mark.parametrize("theme", ["sotto-dark", "sotto-light", "sotto-16", "sotto-contrast"])
+async def test_every_speaker_has_a_colour(tmp_path: Path, theme: str) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 40), {"screen": {"theme": theme}}) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        spoken = [Segment(n, n + 1, "Words.", f"Speaker {n}") for n in range(6)]
+        append(meeting / "live.jsonl", spoken)
+        app.handle(SegmentReady(meeting, spoken[-1], preview=True))
+        await tick(app, pilot)
+        rows = [list(app.transcript.view.render_line(y)) for y in range(6)]
+        colours = {row[1].style.color for row in rows if row[1].style is not None}
+        text = {row[2].style.color for row in rows if row[2].style is not None}
+        assert len(colours) == 6
+        assert len(text) == 1
+        assert not colours & text
+
+
 async def test_ten_thousand_segments_are_cheap_and_all_there(tmp_path: Path) -> None:
     meeting = make_meeting(tmp_path)
     async with running((120, 40)) as (app, pilot):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.errors import DeviceError, RecorderError, SottoError
+from services.errors import CancelledError, DeviceError, ModelError, RecorderError, SottoError
 from services.events import ModelChanged, StageChanged
 from services.lifecycle import ModelState
 from services.memory.probe import Pressure, SystemMemory
@@ -49,8 +50,19 @@ def test_a_recording_that_broke_off_says_why() -> None:
 def test_what_failed_to_start_is_not_recording_and_what_failed_to_stop_is() -> None:
     error = DeviceError("There is no microphone.")
     assert Situation(phase=Phase.STARTING).failed(error).phase is Phase.IDLE
-    assert Situation(phase=Phase.STOPPING).failed(error).phase is Phase.RECORDING
+    assert replace(RECORDING, phase=Phase.STOPPING).failed(error).phase is Phase.RECORDING
     assert RECORDING.failed(error).phase is Phase.RECORDING
+
+
+def test_a_start_that_was_given_up_is_over_and_no_trouble() -> None:
+    given_up = Situation(phase=Phase.STOPPING).failed(CancelledError("The recording was given up."))
+    assert given_up.phase is Phase.IDLE
+    assert given_up.trouble is None
+
+
+def test_a_model_that_fails_says_nothing_about_the_recording() -> None:
+    for phase in Phase:
+        assert Situation(phase=phase).failed(ModelError("It did not load.")).phase is phase
 
 
 def test_stages_of_another_meeting_change_nothing() -> None:
@@ -181,8 +193,8 @@ def test_the_memory_panel_lists_all_components_and_what_came_back() -> None:
     picture = MemoryPanel()._look(memory, situation)
     said = text_of(memory_rows(picture, 60)).splitlines()
     assert [line.split()[0] for line in said[1:7]] == ["UI", "Recorder", "STT", "LLM", "Other", "Total"]
-    assert "46     47  ─ Stable" in said[1]
-    assert "0    228  gave back 212 MB" in said[3]
+    assert "46    47  ─ Stable" in said[1]
+    assert "0   228  gave back 212 MB" in said[3]
     assert "8.0 of 16.0 GB available" in said[-2]
     assert said[-1] == "Pressure Medium"
     assert all(len(line) <= 60 for line in said)

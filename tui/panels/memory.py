@@ -30,9 +30,10 @@ _TRENDS: dict[Trend, Part] = {
 _PRESSURES = {
     Pressure.LOW: ".good", Pressure.MEDIUM: ".accent", Pressure.HIGH: ".warn", Pressure.CRITICAL: ".bad",
 }  # fmt: skip
-_TABLE = 35
+_TABLE = 33
 """Cells of name, now, peak and trend."""
 _SMALLEST_BAR = 6
+_WORDY = 46
 
 
 class Steady:
@@ -139,7 +140,7 @@ class MemoryPanel(Panel):
         return [
             (f"{picture.total.now} MB", ""), ("  of ", ".quiet"), (f"{picture.available:.1f} GB", ""),
             (" available   ", ".quiet"), (picture.pressure.value, _PRESSURES[picture.pressure]),
-            (" pressure", ".quiet"),
+            (" pressure" if width >= _WORDY else "", ".quiet"),
         ]  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def memory_rows(picture: Picture | None, width: int) -> Rows:
     """The rows of the panel for a width in cells."""
     if picture is None:
         return [Content.styled("Measuring", ".quiet")]
-    rows = [Content.styled(f"{'MB':<9}{'now':>6}{'peak':>7}  trend", ".quiet")]
+    rows = [Content.styled(f"{'MB':<9}{'now':>5}{'peak':>6}  trend", ".quiet")]
     rows += [_row(row, picture.system_total, width) for row in picture.rows]
     rows.append(_row(picture.total, picture.system_total, width, ".strong"))
     rows.append(Content())
@@ -162,12 +163,12 @@ def memory_rows(picture: Picture | None, width: int) -> Rows:
 
 
 def _row(row: Row, system_gb: float, width: int, style: str = "") -> Content:
-    figures = f"{row.name:<9}{row.now:>6}{row.peak:>7}  "
+    figures = f"{row.name:<9}{row.now:>5}{row.peak:>6}  "
     content = Content.assemble((figures, style or ("" if row.now else ".quiet")), row.note)
-    room = width - _TABLE - 2
+    room = width - _TABLE - 1
     if room < _SMALLEST_BAR or not row.now or content.cell_length > _TABLE:
         return content
     cells = min(room, 16)
     # A component that is there shows at least one cell, however large the machine is.
     share = max(row.now / 1024 / system_gb, 1 / cells) if system_gb else 0.0
-    return Content.assemble(content, " " * (_TABLE + 2 - content.cell_length), bar(share, cells))
+    return Content.assemble(content, " " * (_TABLE + 1 - content.cell_length), bar(share, cells))

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import var
 from textual.widget import Widget
 
@@ -30,6 +31,13 @@ class Panel(Vertical):
     situation: var[Situation] = var(Situation, init=False)
     figures: var[Figures] = var(Figures, init=False)
     _composed = False
+
+    class Chosen(Message):
+        """Somebody clicked on the panel."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+            super().__init__()
 
     def compose(self) -> ComposeResult:
         self.border_title = f"{self.NUMBER} {self.TITLE}"
@@ -56,6 +64,9 @@ class Panel(Vertical):
     def on_mount(self) -> None:
         self._composed = True
         self._refresh()
+
+    def on_click(self) -> None:
+        self.post_message(self.Chosen(self.NUMBER))
 
     def watch_situation(self) -> None:
         self._refresh()

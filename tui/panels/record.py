@@ -120,7 +120,7 @@ def _live_rows(status: RecordingStatus, held: Sequence[float], width: int) -> Ro
     """Levels, and where the recording goes."""
     rows: list[Content] = []
     names = [_source(level) for level in status.channels]
-    label = min(12, max(map(len, names), default=0))
+    label = min(max(12, width // 4), max(map(len, names), default=0))
     for source, level, peak in zip(names, status.channels, held, strict=False):
         bar = meter(level.peak_db, peak, max(8, min(48, width - label - 10)))
         name = f"{one_line(source, label):<{label}}  "

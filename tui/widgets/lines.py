@@ -163,7 +163,7 @@ def key_of(action: Action, keymap: Mapping[str, str]) -> str:
 
 def title_of(action: Action, situation: Situation) -> str:
     """The footer's word for an action: the key that starts a recording stops it, too."""
-    return "Stop" if action.id == "record" and situation.phase in (Phase.RECORDING, Phase.STOPPING) else action.title
+    return "Stop" if action.id == "record" and situation.on_air else action.title
 
 
 def key_rows(keys: Sequence[tuple[str, str, bool]], width: int) -> Rows:

@@ -1,0 +1,154 @@
+"""Moments of a meeting, told to the app with the facts and figures that services would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from services.errors import MissingPackageError
+from services.events import (
+    CaptionChanged,
+    Failed,
+    MeetingFinished,
+    ModelChanged,
+    Progress,
+    RecordingStarted,
+    RecordingStopped,
+    SegmentReady,
+    StageChanged,
+    SummaryDelta,
+    SummaryReady,
+)
+from services.library.segments import Segment
+from services.memory.probe import Pressure, SystemMemory
+from services.memory.snapshot import ComponentMemory, MemorySnapshot
+from services.memory.trend import Trend
+from services.memory.usage import MemoryUsage
+from services.recording.messages import ChannelLevel, RecordingStatus
+from tests.functional.app_driver import append
+from tui.app import SottoApp
+from tui.situation import Figures
+
+Scene = Callable[[SottoApp, Path], Awaitable[None]]
+
+WORDS = (
+    ("Others", "Good morning everyone, shall we start with the release date?"),
+    ("You", "I think the fourteenth is realistic, provided that the importer is done."),
+    ("Others", "The importer is done, I merged it last night. What is missing is the documentation for the migration."),
+    ("You", "I can write that until Wednesday."),
+    ("Others", "Great. Then we decide: release on Friday, the fourteenth of March."),
+    ("You", "And the old importer?"),
+    ("Others", "Let us keep the old importer until summer, the customers in [Zürich] still use it every week."),
+    ("You", "Fine with me. Who pays for the second server?"),
+    ("Others", "We do not know yet, I will ask."),
+)
+SEGMENTS = [Segment(n * 11.3, n * 11.3 + 9, text, speaker) for n, (speaker, text) in enumerate(WORDS)]
+SUMMARY = """# Release planning
+
+The release date was agreed, and the remaining work was shared out.
+
+## Decisions
+
+- The release is on **Friday, 14 March**.
+- The old importer stays until summer.
+
+## Action items
+
+- **You**: write the documentation for the migration by Wednesday.
+
+## Open questions
+
+- Who pays for the second server?
+"""
+STT = "moonshine:tiny-en"
+
+
+def memory(recorder: float, stt: float) -> MemorySnapshot:
+    def component(name: str, mb: float, peak: float, trend: Trend = Trend.STABLE) -> ComponentMemory:
+        return ComponentMemory(name, (1,) if mb else (), MemoryUsage(pss=mb), peak, mb, 0.0, trend)
+
+    parts = (
+        component("UI", 46.3, 47.1),
+        component("Recorder", recorder, 24.6),
+        component("STT", stt, 228.0, Trend.GROWING if stt else Trend.STABLE),
+    )
+    total = component("Total", 46.3 + recorder + stt, 301.0)
+    return MemorySnapshot(0.0, parts, total, SystemMemory(16384.0, 11264.0), Pressure.LOW)
+
+
+def status(meeting: Path) -> RecordingStatus:
+    channels = (
+        ChannelLevel("mic", "You", -14.2, -22.0),
+        ChannelLevel("speakers.monitor", "Others", -31.0, -40.0),
+    )
+    return RecordingStatus("recording", meeting, "Release planning", "", 754.3, channels, bytes=24_100_000)
+
+
+def set_figures(app: SottoApp, figures: Figures) -> None:
+    app.fetch = lambda: figures
+
+
+async def rest(app: SottoApp, meeting: Path) -> None:
+    set_figures(app, Figures(memory=memory(0.0, 0.0)))
+
+
+async def recording(app: SottoApp, meeting: Path) -> None:
+    app.handle(RecordingStarted(meeting, "Release planning"))
+    app.handle(ModelChanged("stt", STT, "Unloaded", "Loading"))
+    app.handle(ModelChanged("stt", STT, "Loading", "Ready"))
+    app.handle(ModelChanged("stt", STT, "Ready", "Processing"))
+    append(meeting / "live.jsonl", SEGMENTS)
+    app.handle(SegmentReady(meeting, SEGMENTS[-1], preview=True))
+    app.handle(CaptionChanged(meeting, "Others", "And then there is the question of the budget for the"))
+    set_figures(app, Figures(recording=status(meeting), memory=memory(24.0, 212.0)))
+
+
+async def transcribing(app: SottoApp, meeting: Path) -> None:
+    await recording(app, meeting)
+    app.handle(CaptionChanged(meeting, "Others", ""))
+    app.handle(RecordingStopped(meeting, 754.3))
+    app.handle(StageChanged(meeting, "transcribe", "running"))
+    append(meeting / "transcript.jsonl", SEGMENTS[:5])
+    app.handle(SegmentReady(meeting, SEGMENTS[4], preview=False))
+    progress = Progress("transcribe", 43, 100)
+    set_figures(app, Figures(status(meeting), progress, meeting, 1, memory(0.0, 212.0)))
+
+
+async def summarized(app: SottoApp, meeting: Path) -> None:
+    await transcribing(app, meeting)
+    append(meeting / "transcript.jsonl", SEGMENTS[5:])
+    app.handle(SegmentReady(meeting, SEGMENTS[-1], preview=False))
+    app.handle(StageChanged(meeting, "transcribe", "done"))
+    app.handle(ModelChanged("stt", STT, "Processing", "Ready"))
+    app.handle(ModelChanged("stt", STT, "Ready", "Unloading"))
+    app.handle(ModelChanged("stt", STT, "Unloading", "Unloaded", "room for the next model", 212.4))
+    app.handle(StageChanged(meeting, "summarize", "running"))
+    app.handle(SummaryDelta(meeting, SUMMARY[:90]))
+    app.handle(SummaryReady(meeting, SUMMARY))
+    app.handle(StageChanged(meeting, "summarize", "done"))
+    app.handle(StageChanged(meeting, "archive", "done"))
+    set_figures(app, Figures(recording=status(meeting), memory=memory(0.0, 0.0)))
+
+
+async def finished(app: SottoApp, meeting: Path) -> None:
+    await summarized(app, meeting)
+    app.handle(MeetingFinished(meeting, "Release planning", True))
+
+
+async def failed(app: SottoApp, meeting: Path) -> None:
+    await transcribing(app, meeting)
+    app.handle(StageChanged(meeting, "transcribe", "done"))
+    message = "llama-cpp-python is not installed."
+    app.handle(StageChanged(meeting, "summarize", "failed", message))
+    app.handle(Failed(MissingPackageError(message, "`make llama` installs it.")))
+    set_figures(app, Figures(recording=status(meeting), memory=memory(0.0, 0.0)))
+
+
+async def settle(app: SottoApp, pilot: Pilot[int]) -> None:
+    """Let everything that was told be painted."""
+    for _ in range(3):
+        app._ticks = -1
+        await app.tick()
+        await pilot.pause()

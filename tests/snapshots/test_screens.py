@@ -1,0 +1,105 @@
+"""Pictures of the screen. A picture that changed is looked at before it is taken over (`pytest --snapshot-update`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from services import settings
+from tests.functional.app_driver import make_meeting
+from tests.snapshots import scenes
+from tests.snapshots.scenes import Scene
+from tui.app import SottoApp
+
+Compare = Callable[..., bool]
+Look = Callable[..., bool]
+SIZES = [(60, 20), (80, 24), (120, 40)]
+
+
+@pytest.fixture
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare) -> Iterator[Look]:
+    """Compare the app after a scene and some keys with its picture."""
+    # Paths below the home folder are shown with a tilde: the same in every run.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
+    (tmp_path / "sounds" / "archive").mkdir(parents=True)
+    for name in ("call.wav", "interview.mp3", "notes.txt"):
+        (tmp_path / "sounds" / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path / "sounds")
+    meeting = make_meeting(tmp_path)
+    apps: list[SottoApp] = []
+
+    def compare(
+        scene: Scene, size: tuple[int, int], *keys: str, theme: str = "", wait: Callable[[SottoApp], bool] | None = None
+    ) -> bool:
+        app = SottoApp(settings.load({"screen": {"theme": theme}}))
+        apps.append(app)
+
+        async def play(pilot: Pilot[int]) -> None:
+            await pilot.pause()
+            await scene(app, meeting)
+            await scenes.settle(app, pilot)
+            await pilot.press(*keys)
+            while wait is not None and not wait(app):
+                await pilot.pause(0.02)
+            await scenes.settle(app, pilot)
+
+        return snap_compare(app, terminal_size=size, run_before=play)
+
+    yield compare
+    for app in apps:
+        app.services.close()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "scene", [scenes.rest, scenes.recording, scenes.transcribing, scenes.finished], ids=lambda scene: scene.__name__
+)
+def test_main_screen(look: Look, scene: Scene, size: tuple[int, int]) -> None:
+    assert look(scene, size)
+
+
+def test_a_failure(look: Look) -> None:
+    assert look(scenes.failed, (80, 24))
+
+
+def test_a_terminal_that_is_too_small(look: Look) -> None:
+    assert look(scenes.recording, (50, 15))
+
+
+@pytest.mark.parametrize("panel", ["1", "4"])
+def test_an_open_panel_of_the_stack(look: Look, panel: str) -> None:
+    assert look(scenes.recording, (80, 24), panel)
+
+
+@pytest.mark.parametrize("theme", ["sotto-16", "sotto-light", "sotto-contrast"])
+def test_a_theme(look: Look, theme: str) -> None:
+    assert look(scenes.recording, (120, 40), theme=theme)
+
+
+def test_sixteen_colours_in_a_dialog(look: Look) -> None:
+    assert look(scenes.recording, (80, 24), "q", theme="sotto-16")
+
+
+def test_no_color(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert look(scenes.recording, (80, 24))
+
+
+def listed(app: SottoApp) -> bool:
+    from tui.screens.finder import Finder
+
+    return isinstance(app.screen, Finder) and bool(app.screen.items)
+
+
+@pytest.mark.parametrize("key", ["o", "ctrl+p"])
+def test_a_list(look: Look, key: str) -> None:
+    assert look(scenes.recording, (80, 24), key, wait=listed)
+
+
+@pytest.mark.parametrize("key", ["q", "question_mark"])
+def test_a_dialog(look: Look, key: str) -> None:
+    assert look(scenes.recording, (60, 20), key)
