@@ -31,12 +31,17 @@ _FORMATS = (
 """Demuxers of sound and film. The rest is left out: game formats that take random bytes for sound, pictures, and
 playlists, which would open other files or addresses."""
 
+_DAMAGED = "Parts of the file are damaged and were passed over."
+
 _GAP_SECONDS = 0.05
 """Time stamps that jump by more than this are a hole: packets that were lost or never sent. Smaller steps are the
 rounding of the container (1 ms in Matroska) and of codec frames."""
 
 _LONGEST_GAP = 600.0
 """A jump beyond this is taken for a wrong time stamp rather than for silence."""
+
+_ALL_GAPS = 3600.0
+"""Holes come to this in all at the most, or to the length that the file says it has: damage cannot make days of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,18 @@ class ContainerReader:
         self._path = path
         self._warn = warn
         with _opened(path) as container:
-            streams = _wanted(container.streams.audio)
-            duration = container.duration / av.time_base if container.duration else None
-            pictures = bool(container.streams.video)
-            no_channels = bool(streams) and all(not stream.codec_context.channels for stream in streams)
+            sound = container.streams.audio
+            # PyAV gives a stream without a context where it has no decoder, whatever its type says.
+            streams = _one_language([stream for stream in sound if _has_decoder(stream)])
             indexes = [stream.index for stream in streams]
-        if not indexes:
-            what = "pictures but no sound" if pictures else "no sound"
-            raise AudioFileError(f"{one_line(path.name)} holds {what}.", "Choose a file with a sound track.")
+            self._seconds = container.duration / av.time_base if container.duration else 0.0
+            trouble = _trouble(container, streams)
         self._tracks = [track for index in indexes if (track := self._first(index)) is not None]
         if not self._tracks:
-            what = "says that it has no channels" if no_channels else "holds no samples"
-            raise AudioFileError(f"{one_line(path.name)} {what}.", "The file is empty or damaged; choose another one.")
+            raise AudioFileError(f"{one_line(path.name)} {trouble}.", "Choose another file.")
         self.rate = self._tracks[0].rate
         self.channels = sum(track.channels for track in self._tracks)
-        self.frames = None if duration is None else round(duration * self.rate)
+        self.frames = round(self._seconds * self.rate) or None
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Blocks of `size` frames, float32 (frames, channels); the last one may be shorter."""
@@ -135,34 +137,75 @@ class ContainerReader:
             except FFmpegError:
                 damaged += 1
         if damaged:
-            warn("Parts of the file are damaged and were passed over.")
+            warn(_DAMAGED)
 
     def _decoded(self, track: Track, origin: float | None) -> Iterator[Block]:
         """Samples of one track as float32 (frames, channels), holes in its time line filled with zeros."""
-        resampler, shape = None, None
-        line = _TimeLine(self.rate, origin if origin is not None else track.start)
+        line = _TimeLine(self.rate, origin if origin is not None else track.start, max(self._seconds, _ALL_GAPS))
+        converter = _Converter(track, self.rate)
         with _opened(self._path) as container:
             for frame in self._frames(container, track.index, self._warn):
-                if (new := (frame.format.name, frame.layout.name, frame.sample_rate)) != shape:
-                    # A stream may change its rate or channels on the way; what leaves here stays as it began.
-                    resampler, shape = AudioResampler("flt", track.layout, self.rate), new
                 hole = line.hole(frame.time)
                 if hole:
                     yield np.broadcast_to(np.float32(0), (hole, track.channels))
-                assert resampler is not None
-                for out in resampler.resample(frame):
-                    samples = out.to_ndarray().reshape(-1, track.channels).astype(np.float32, copy=False)
+                try:
+                    pieces = converter.feed(frame)
+                except (FFmpegError, ValueError):
+                    self._warn(_DAMAGED)
+                    continue
+                for samples in pieces:
                     line.position += len(samples)
                     yield samples
+            yield from converter.flush()
+
+
+class _Converter:
+    """Brings frames to one rate and layout: a stream may change both on the way, what leaves here stays as it began.
+
+    Args:
+        track: Whose channels come out.
+        rate: The rate that comes out, in Hz.
+    """
+
+    def __init__(self, track: Track, rate: int) -> None:
+        self._track = track
+        self._rate = rate
+        self._shape = ("", "", 0)
+        self._resampler: AudioResampler | None = None
+
+    def feed(self, frame: av.AudioFrame) -> list[Block]:
+        """Samples of `frame`, each float32 (frames, channels); none where it cannot be converted."""
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        before: list[Block] = []
+        if shape != self._shape:
+            before = self.flush()
+            self._resampler, self._shape = AudioResampler("flt", self._track.layout, self._rate), shape
+        return before + self._run(frame)
+
+    def flush(self) -> list[Block]:
+        """What a change of the rate still holds back."""
+        return self._run(None) if self._resampler is not None and self._shape[2] != self._rate else []
+
+    def _run(self, frame: av.AudioFrame | None) -> list[Block]:
+        assert self._resampler is not None
+        out = self._resampler.resample(frame)
+        return [each.to_ndarray().reshape(-1, self._track.channels).astype(np.float32, copy=False) for each in out]
 
 
 class _TimeLine:
-    """Where a track is, compared with its time stamps."""
+    """Where a track is, compared with its time stamps.
 
-    def __init__(self, rate: int, origin: float | None) -> None:
+    Args:
+        rate: Hz.
+        origin: Time stamp of position 0; None takes that of the first frame that has one.
+        missing: Seconds that may be missing in all.
+    """
+
+    def __init__(self, rate: int, origin: float | None, missing: float) -> None:
         self.position = 0
         self._rate = rate
         self._origin = origin
+        self._left = missing
 
     def hole(self, time: float | None) -> int:
         """Frames missing before a frame with time stamp `time`; counted as delivered."""
@@ -171,7 +214,8 @@ class _TimeLine:
         if self._origin is None:
             self._origin = time - self.position / self._rate
         gap = time - self._origin - self.position / self._rate
-        if _GAP_SECONDS < gap <= _LONGEST_GAP:
+        if _GAP_SECONDS < gap <= min(_LONGEST_GAP, self._left):
+            self._left -= gap
             missing = round(gap * self._rate)
             self.position += missing
             return missing
@@ -182,7 +226,11 @@ class _TimeLine:
 
 def _opened(path: Path) -> InputContainer:
     try:
-        return av.open(str(path.absolute()), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"})
+        return av.open(
+            str(path.absolute()),  # absolute: a name like `concat:x` is a file's and no protocol
+            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+            metadata_errors="replace",  # titles in other encodings are no reason to refuse the sound
+        )
     except (FFmpegError, ValueError) as error:
         # FFmpeg's errors of a missing or forbidden file are an OSError as well; the caller has looked at those.
         raise AudioFileError(
@@ -190,8 +238,24 @@ def _opened(path: Path) -> InputContainer:
         ) from error
 
 
-def _wanted(streams: tuple[AudioStream, ...]) -> list[AudioStream]:
+def _has_decoder(stream: AudioStream) -> bool:
+    context: object = stream.codec_context  # typed as if it were always there
+    return context is not None
+
+
+def _one_language(streams: list[AudioStream]) -> list[AudioStream]:
     return [stream for stream in streams if stream.language == streams[0].language]
+
+
+def _trouble(container: InputContainer, streams: list[AudioStream]) -> str:
+    """What is wrong with a container of which nothing can be decoded."""
+    if not container.streams.audio:
+        return "holds pictures but no sound" if container.streams.video else "holds no sound"
+    if not streams:
+        return "holds sound in a form that sotto cannot decode"
+    if all(not stream.codec_context.channels for stream in streams):
+        return "says that it has no channels"
+    return "holds no samples"
 
 
 def in_blocks(pieces: Iterator[Block], size: int, channels: int) -> Iterator[Block]:

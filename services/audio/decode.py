@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -104,7 +106,7 @@ class AudioFile:
         done = 0
         if self._sound_file:
             try:
-                with soundfile.SoundFile(self.path) as file:
+                with soundfile.SoundFile(os.fsencode(self.path)) as file:
                     while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
                         done += len(piece)
                         yield piece
@@ -135,6 +137,8 @@ class AudioFile:
             skip = max(0, skip - len(block))
 
     def _container(self) -> ContainerReader:
+        if _has_absurd_chunk(self.path):
+            raise AudioFileError(f"The header of {self.name} is damaged.", "Choose another file.")
         try:
             return ContainerReader(self.path, self._warn)
         except AudioFileError as error:
@@ -200,7 +204,7 @@ def _probe(path: Path) -> tuple[int, int, int | None, str] | None:
         if file.read(4) == b"OggS":
             return None
     try:
-        with soundfile.SoundFile(path) as sound:
+        with soundfile.SoundFile(os.fsencode(path)) as sound:
             # FLAC without a length gives 2**63 - 1; a WAV that was never closed gives 0, and PyAV looks further.
             frames = sound.frames if sound.frames < 1 << 48 else None
             if frames == 0 or sound.channels == 0:
@@ -218,6 +222,29 @@ def _finite(block: Block) -> Block:
     # One pass in the usual case: the comparison is false for NaN, and both infinities are beyond the limit.
     good = np.abs(block) <= _SANE
     return block if good.all() else np.where(good, block, np.float32(0))
+
+
+def _has_absurd_chunk(path: Path) -> bool:
+    """Whether a RIFF file has a chunk before its samples that claims more than the file holds.
+
+    FFmpeg takes as much memory as the chunk claims, gigabytes of it.
+    """
+    with path.open("rb") as file:
+        kind = file.read(4)
+        if kind not in {b"RIFF", b"RIFX", b"RF64", b"BW64"}:
+            return False
+        order: Literal["little", "big"] = "big" if kind == b"RIFX" else "little"
+        end, at = path.stat().st_size, 12
+        while at + 8 <= end:
+            file.seek(at)
+            head = file.read(8)
+            size = int.from_bytes(head[4:], order)
+            if head[:4] == b"data":
+                return False
+            if size > end - at:
+                return True
+            at += 8 + size + size % 2
+    return False
 
 
 def _is_unfinished(path: Path) -> bool:
