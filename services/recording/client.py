@@ -183,7 +183,8 @@ class Launch:
         raise RecorderError("The recorder ended before it began to record.", hint)
 
     def cancel(self) -> None:
-        """Give the start up, from any thread; `wait` raises. A recording that has begun ends in order."""
+        """Give the start up, from any thread; `wait` raises. A recording that has begun ends in order, and where the
+        recorder has ended nothing happens."""
         self._cancelled = True
         self._process.terminate()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -164,7 +166,27 @@ def test_ctrl_c_ends_the_recording_and_the_work_goes_on(home: Path, pulse: Pulse
     with start(["record", "--source", "mic", "--json"]) as command:
         recorder_at_work().close()
         say(DECISION)
-        command.send_signal(2)
+        command.send_signal(signal.SIGINT)
         out, err = command.communicate()
     assert command.returncode == 0, err
     assert word_error_rate(DECISION, json.loads(out)["text"]) < ERRORS
+
+
+def test_ctrl_c_while_a_device_is_waited_for_leaves_no_recorder_behind(home: Path, pulse: Pulse) -> None:
+    os.kill(pulse.pid, signal.SIGSTOP)
+    try:
+        with start(["record", "--source", "mic"]) as command:
+            while (client := attach()) is None:
+                time.sleep(0.05)
+            recorder = psutil.Process(client.status().pid)
+            client.close()
+            command.send_signal(signal.SIGINT)
+            _, err = command.communicate()
+    finally:
+        os.kill(pulse.pid, signal.SIGCONT)
+    assert command.returncode == 1
+    assert "given up" in err
+    assert "Traceback" not in err
+    gone, _ = psutil.wait_procs([recorder], timeout=60)
+    assert gone
+    assert not (home / "recordings").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.errors import RecorderError
-from services.recording.client import start
+from services.recording.client import launch
 from services.recording.messages import RecordingRequest, RecordingStatus
 from services.text import clock
 from tui.cli.output import Status, fail, note, say_json
@@ -46,21 +46,21 @@ def run(arguments: Namespace) -> int:
 def record(request: RecordingRequest) -> RecordingStatus:
     """Record until the request, the source or Ctrl-C ends it; returns the recorder's last word.
 
-    When the line drops (SIGHUP) the recorder goes on without this command.
+    Ctrl-C while a device is still being waited for gives the recording up. When the line drops (SIGHUP) the recorder
+    goes on without this command.
 
     Raises:
-        SottoError: The recording did not begin.
+        SottoError: The recording did not begin; `CancelledError` when it was given up.
         RecorderError: The recorder is gone; what it wrote is on disk.
     """
-    client = start(request)
+    recorder = launch(request)
     last: RecordingStatus | None = None
     try:
-        with interrupted_by(client.stop):
+        with interrupted_by(recorder.cancel), recorder.wait() as client:
             for last in client.updates():
                 Status.show(_line(last))
     finally:
         Status.clear()
-        client.close()
     if last is None or not last.over:
         folder = last.meeting if last else request.folder
         raise RecorderError(f"The recorder ended without a word. What it wrote is in {folder}.")
