@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, SottoError, StorageError
+from services.errors import CancelledError, RecorderBusyError, SottoError, StorageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus
 from services.files import JsonLines
 from services.hosted import HostedModel
@@ -17,6 +17,7 @@ from services.library.meeting import UNTITLED, Meeting
 from services.memory.monitor import Peak
 from services.memory.report import log_record
 from services.models.catalogue import EngineSpec
+from services.recording.client import recorder_at_work
 from services.residency import Residency
 from services.summarization.service import Summarizer
 from services.transcription.service import Transcriber
@@ -63,6 +64,19 @@ class Outcome:
     @property
     def ok(self) -> bool:
         return not self.errors
+
+
+def _finish_recording(meeting: Meeting) -> None:
+    """Take what a recorder left that was killed, or that a full disk kept from saying that it had ended.
+
+    Raises:
+        RecorderBusyError: It still records. What it has so far would be taken for the whole meeting.
+    """
+    if meeting.stage("record") != "running":
+        return
+    if recorder_at_work(meeting):
+        raise RecorderBusyError("The meeting is still being recorded.", "Process it when the recording has ended.")
+    meeting.set_stage("record", "done", "The recorder was ended from outside; what it wrote is here.")
 
 
 class Pipeline:
@@ -124,8 +138,9 @@ class Pipeline:
         return sum(m.load_s for m in self._models), sum(m.unload_s for m in self._models)
 
     def _run(self, source: Path, plan: Plan, outcome: Outcome) -> None:
-        if source.is_dir() and (source / "meeting.json").exists():
-            meeting, made = Meeting.open(source), False
+        if (source / "meeting.json").is_file():
+            meeting, made = Meeting.open(source.absolute()), False  # workers are at home in another folder
+            _finish_recording(meeting)
         else:
             info = {"file": str(source.absolute())}
             meeting, made = Meeting.create(plan.folder, source.stem, info), True
@@ -137,6 +152,7 @@ class Pipeline:
         if not transcribed and made and meeting.discard_if_empty():
             outcome.meeting = None
             return
+        outcome.duration_s = meeting.duration_s
         if transcribed:
             self._summarize(meeting, plan, outcome)
         if meeting.audio.is_dir():
@@ -168,7 +184,6 @@ class Pipeline:
         result = self._transcriber.transcribe(
             meeting, audio, plan.stt, plan.language, self._watch("transcribe"), self._cancel
         )
-        outcome.duration_s = result.duration_s
         outcome.warnings.extend(result.warnings)
         meeting.update(duration_s=round(result.duration_s, 3), stt=plan.stt.label, warnings=list(result.warnings))
         return "" if result.segments else NO_SPEECH

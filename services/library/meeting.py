@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,7 +129,7 @@ class Meeting:
             data = json.loads(self.info_file.read_bytes())
         except FileNotFoundError as error:
             raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StorageError(f"{self.info_file} cannot be read: {error}.") from error
         if not isinstance(data, dict):
             raise StorageError(f"{self.info_file} is damaged: it holds no JSON object.")
@@ -137,6 +138,13 @@ class Meeting:
     @property
     def title(self) -> str:
         return one_line(str(self.info().get("title", self.folder.name)))
+
+    @property
+    def duration_s(self) -> float:
+        """Length of its audio in seconds; 0 where nobody knows."""
+        seconds = self.info().get("duration_s")
+        known = isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
+        return float(seconds) if known else 0.0
 
     def update(self, **changes: Any) -> None:
         """Change fields of meeting.json; the others stay. Safe against another process that does the same."""
@@ -157,6 +165,14 @@ class Meeting:
         entry = stages.get(stage) if isinstance(stages, dict) else None
         status: StageStatus | None = entry.get("status") if isinstance(entry, dict) else None
         return status
+
+    @property
+    def recorder(self) -> int:
+        """The process that records it, or did; 0 when nothing tells."""
+        stages = self.info().get("stages")
+        entry = stages.get("record") if isinstance(stages, dict) else None
+        pid = entry.get("pid") if isinstance(entry, dict) else None
+        return pid if isinstance(pid, int) and 0 < pid < 1 << 31 else 0
 
     def discard_if_empty(self) -> bool:
         """Remove a meeting that never came to hold anything; one that holds a word or a sample stays.

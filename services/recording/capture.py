@@ -123,7 +123,7 @@ class Capture:
             "rate": request.rate,
             "channels": [asdict(channel) for channel in channels],
             "chunk_frames": chunk_frames(request.rate, request.chunk_seconds),
-            # Together with the recorder's lock this tells an unfinished meeting: `running`, and nobody holds the lock.
+            # This tells an interrupted recording: `running`, and that process is no recorder.
             "stages": {"record": {"status": "running", "pid": os.getpid()}},
         }
         meeting = Meeting.create(request.folder, self._status.title, info)
