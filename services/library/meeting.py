@@ -143,8 +143,9 @@ class Meeting:
     def duration_s(self) -> float:
         """Length of its audio in seconds; 0 where nobody knows."""
         seconds = self.info().get("duration_s")
-        known = isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
-        return float(seconds) if known else 0.0
+        if isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0:
+            return float(seconds)
+        return 0.0
 
     def update(self, **changes: Any) -> None:
         """Change fields of meeting.json; the others stay. Safe against another process that does the same."""
