@@ -45,7 +45,10 @@ class RecordingService:
         return thread is not None and thread.is_alive()
 
     def start(self, request: RecordingRequest) -> None:
-        """Begin to record; `RecordingStarted` or `Failed` follows."""
+        """Begin to record; `RecordingStarted` or `Failed` follows.
+
+        While `attach_if_running` looks, this waits for what it finds: a recording that runs is taken up instead.
+        """
         self._begin(request)
 
     def attach_if_running(self) -> None:
@@ -62,7 +65,7 @@ class RecordingService:
                 return
             if request is not None and self._looking:
                 # Nobody knows yet whether one runs. Whoever looks for it starts this one if there is none.
-                self._waiting = request
+                self._waiting, self._stop_wanted = request, False
                 return
         if request is not None:
             self._emit(Failed(RecorderBusyError("A recording is running already.", "r ends it.")))
@@ -81,8 +84,9 @@ class RecordingService:
         try:
             running.request_stop()
         except RecorderError as error:
-            # Where it has just ended by itself, the thread that follows it tells so.
-            if self.active:
+            with self._lock:
+                followed = self._client is running
+            if followed:  # else it has just ended by itself, and the thread that followed it tells so
                 self._emit(Failed(error))
 
     def close(self) -> None:
@@ -102,6 +106,8 @@ class RecordingService:
                 request = request or self._found_none()
                 running = self._start(request) if request is not None else None
         except SottoError as error:
+            with self._lock:
+                self._looking, self._waiting = False, None
             self._emit(Failed(error))
             return
         if running is None:
@@ -114,17 +120,24 @@ class RecordingService:
             running.close()
         elif stop:
             self._stop(running)
-        try:
-            self._follow(running, attached=request is None)
-        finally:
-            with self._lock:
-                self._client = None
+        last, ended_by = self._follow(running, attached=request is None)
+        with self._lock:
+            self._client = None
+            closed = self._closed
+        if closed:
+            return
+        if last is not None and last.meeting is not None:
+            self._emit(RecordingStopped(last.meeting, last.seconds, ended_by))
+        elif ended_by is not None:
+            self._emit(Failed(ended_by))
 
     def _found_none(self) -> RecordingRequest | None:
         """No recorder runs; returns what somebody wanted to record in the meantime."""
         with self._lock:
             self._looking = False
             request, self._waiting = self._waiting, None
+            if request is None:
+                self._thread = None  # it has nothing left to do: the next start needs not wait until it has ended
         return request
 
     def _start(self, request: RecordingRequest) -> RecorderClient:
@@ -140,8 +153,8 @@ class RecordingService:
             with self._lock:
                 self._launch = None
 
-    def _follow(self, running: RecorderClient, attached: bool) -> None:
-        """Keep the latest status, tell of the beginning and of the end."""
+    def _follow(self, running: RecorderClient, attached: bool) -> tuple[RecordingStatus | None, SottoError | None]:
+        """Keep the latest status and tell of the beginning; returns the last status and why it ended early."""
         error: SottoError | None = None
         last: RecordingStatus | None = None
         begun = False
@@ -154,9 +167,4 @@ class RecordingService:
             error = last.error if last is not None else None
         except SottoError as problem:
             error = problem
-        if self._closed:
-            return
-        if last is not None and last.meeting is not None:
-            self._emit(RecordingStopped(last.meeting, last.seconds, error))
-        elif error is not None:
-            self._emit(Failed(error))
+        return last, error

@@ -6,8 +6,7 @@ import json
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from services.memory.monitor import MemoryMonitor, MemorySnapshot, Peak
 from services.memory.report import rows, table, to_json
 from services.memory.trend import Trend
 from tests.functional.memory_holders import holder
+from tests.functional.waiting import until
 
 _PATIENCE = 30.0
 _NEVER = 3600.0
@@ -35,13 +35,6 @@ def running(interval: float = _NEVER) -> Iterator[MemoryMonitor]:
         yield monitor
     finally:
         monitor.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def latest(monitor: MemoryMonitor) -> MemorySnapshot:

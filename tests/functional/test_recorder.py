@@ -14,42 +14,23 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import wave
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-import soundfile
 import soxr
 
 from services.errors import AudioFileError, RecorderBusyError, RecorderError, StorageError
-from services.events import Event, Failed, RecordingStarted, RecordingStopped
 from services.library.meeting import Meeting
-from services.recording.chunks import Pcm, chunk_path
+from services.recording.chunks import Pcm
 from services.recording.client import Launch, RecorderClient, attach, start
-from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.messages import RecordingStatus
 from services.recording.reader import ChunkReader, MeetingAudio
-from services.recording.service import RecordingService
-
-RATE = 16000
-RANDOM = np.random.default_rng(5)
-
-
-def noise(seconds: float, channels: int = 1, rate: int = RATE) -> Pcm:
-    return RANDOM.integers(-20000, 20000, (round(seconds * rate), channels), np.int16)
-
-
-def file_of(folder: Path, samples: Pcm, rate: int = RATE, name: str = "talk.wav") -> str:
-    soundfile.write(folder / name, samples, rate, subtype="PCM_16")
-    return f"file:{folder / name}"
-
-
-def request(home: Path, *sources: str, **more: object) -> RecordingRequest:
-    return RecordingRequest(sources, home / "recordings", **({"chunk_seconds": 1.0} | more))  # type: ignore[arg-type]
+from tests.functional.recordings import RATE, file_of, noise, request
+from tests.functional.waiting import until
 
 
 def last_of(client: RecorderClient) -> RecordingStatus:
@@ -57,14 +38,6 @@ def last_of(client: RecorderClient) -> RecordingStatus:
         *_, last = client.updates()
     assert last.over
     return last
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for a condition; the time is only there so that a failure does not hang."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def recorded(status: RecordingStatus) -> Pcm:
@@ -427,87 +400,3 @@ def test_a_reader_follows_the_recording(home: Path, tmp_path: Path) -> None:
     followed = np.concatenate([followed, reader.read(len(followed), reader.frames)])
     assert np.array_equal(followed, samples)
     assert len(sizes) > 3, "it grew while it was followed"
-
-
-# The app's service
-
-
-class Heard:
-    """Events in the order in which they came."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    def wait_for(self, kind: type[Event]) -> Event:
-        until(lambda: any(isinstance(event, kind) for event in self.events))
-        return next(event for event in self.events if isinstance(event, kind))
-
-
-def test_the_service_tells_of_beginning_and_end(home: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    service = RecordingService(heard)
-    service.attach_if_running()
-    until(lambda: not service.active)
-    assert heard.events == []
-    service.start(request(home, file_of(tmp_path, noise(30)), title="Weekly sync"))
-    started = heard.wait_for(RecordingStarted)
-    service.start(request(home, file_of(tmp_path, noise(1))))
-    failed = heard.wait_for(Failed)
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, RecorderBusyError)
-    until(lambda: service.latest is not None and service.latest.seconds > 0.2)
-    service.stop()
-    stopped = heard.wait_for(RecordingStopped)
-    assert isinstance(started, RecordingStarted)
-    assert isinstance(stopped, RecordingStopped)
-    assert (started.title, started.attached, stopped.error) == ("Weekly sync", False, None)
-    assert started.meeting == stopped.meeting
-    assert service.latest is not None
-    assert service.latest.state == "done"
-    assert stopped.seconds == service.latest.seconds
-    until(lambda: not service.active)
-    service.close()
-
-
-def test_a_closed_app_leaves_the_recorder_and_the_next_one_takes_it_up(home: Path, tmp_path: Path) -> None:
-    heard, again = Heard(), Heard()
-    first, second = RecordingService(heard), RecordingService(again)
-    first.start(request(home, file_of(tmp_path, noise(60)), title="Weekly sync"))
-    heard.wait_for(RecordingStarted)
-    first.close()
-    assert [type(event) for event in heard.events] == [RecordingStarted]
-    second.attach_if_running()
-    started = again.wait_for(RecordingStarted)
-    assert isinstance(started, RecordingStarted)
-    assert started.attached
-    second.stop()
-    again.wait_for(RecordingStopped)
-    second.close()
-
-
-def test_the_service_tells_why_a_recording_did_not_begin(home: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    service = RecordingService(heard)
-    service.start(request(home, f"file:{tmp_path / 'nothing.wav'}"))
-    failed = heard.wait_for(Failed)
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, AudioFileError)
-    until(lambda: not service.active)
-    service.close()
-
-
-def test_the_service_tells_of_a_recorder_that_was_killed(home: Path, tmp_path: Path) -> None:
-    heard = Heard()
-    service = RecordingService(heard)
-    service.start(request(home, file_of(tmp_path, noise(60))))
-    until(lambda: service.latest is not None and service.latest.seconds > 0.5)
-    assert service.latest is not None
-    os.kill(service.latest.pid, signal.SIGKILL)
-    stopped = heard.wait_for(RecordingStopped)
-    assert isinstance(stopped, RecordingStopped)
-    assert isinstance(stopped.error, RecorderError)
-    assert chunk_path(stopped.meeting / "audio", 0).exists()
-    service.close()

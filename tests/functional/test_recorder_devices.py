@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from services.recording.client import Launch, attach, list_devices, start
 from services.recording.messages import RecordingRequest, RecordingStatus
 from services.recording.reader import MeetingAudio
 from tests.functional.pulse import MICROPHONE, MICROPHONE_NAME, MONITOR, MOUTH, SPEAKERS, Pulse, play, speak
+from tests.functional.waiting import until
 
 pytestmark = pytest.mark.audio
 
@@ -32,13 +32,6 @@ RATE = 16000
 
 def request(home: Path, *sources: str, seconds: float | None = None) -> RecordingRequest:
     return RecordingRequest(sources, home / "recordings", chunk_seconds=2.0, seconds=seconds)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,7 @@ from services.errors import (
 )
 from services.worker import patience, protocol
 from services.worker.client import Worker
+from tests.functional.waiting import until
 
 MODULE = "tests.functional.worker_kind"
 
@@ -31,13 +32,6 @@ MODULE = "tests.functional.worker_kind"
 def worker(tmp_path: Path) -> Iterator[Worker]:
     with Worker("test", tmp_path / "log", MODULE) as started:
         yield started
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def test_a_call_streams_items_in_order_and_returns_its_result(worker: Worker) -> None:
@@ -163,7 +157,7 @@ def test_a_worker_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_thread_that_started_a_worker_may_end(tmp_path: Path) -> None:
