@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from services.events import Emit, Event, RecordingStarted, RecordingStopped
+from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
+from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import find_engine, parse_engine
 from services.pipeline import Pipeline, Plan
@@ -110,6 +111,8 @@ class Services:
             self.memory.follow(event.meeting)
             if self.settings.recording.captions:
                 self.captions.start(event.meeting, self.plan.stt, self.plan.language)
+        elif isinstance(event, ModelChanged) and event.freed_mb is not None:
+            self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb)
         elif isinstance(event, RecordingStopped):
             self.memory.follow(None)
             self.captions.stop()

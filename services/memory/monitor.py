@@ -80,6 +80,13 @@ class MemoryMonitor:
         """Write every measurement to memory.jsonl in the folder `meeting` from now on; None ends it."""
         self._orders.put(lambda: self._follow(meeting))
 
+    def saw(self, component: str, mb: float) -> None:
+        """Somebody else measured `component` at a moment that counts: just before it was unloaded, say.
+
+        Its peak is at least so many MB of PSS then, though no measurement of the monitor fell on it.
+        """
+        self._orders.put(lambda: self._ledgers.setdefault(component, Ledger(component)).raise_peak(mb))
+
     def sample(self) -> MemorySnapshot:
         """Measure now. Called by the thread; a program that has none calls it itself."""
         now = time.monotonic()
@@ -184,8 +191,9 @@ def look(pid: int) -> MemorySnapshot:
     Raises:
         UsageError: There is no such process.
     """
-    snapshot = MemoryMonitor(pid=pid).sample()
-    if not snapshot.components:
+    possible = 0 < pid < 1 << 31  # psutil refuses other numbers
+    snapshot = MemoryMonitor(pid=pid).sample() if possible else None
+    if snapshot is None or not snapshot.components:
         raise UsageError(f"There is no process {pid}.", "`sotto monitor` without a number finds the running sotto.")
     components = tuple(_with_kernel_peak(component) for component in snapshot.components)
     return replace(snapshot, components=components, total=_with_kernel_peak(snapshot.total))

@@ -93,6 +93,10 @@ class Ledger:
             self.name, pids, usage, self._peak, self._average(), self._window.slope, self._window.trend
         )
 
+    def raise_peak(self, mb: float) -> None:
+        """The component held at least so many MB of PSS once."""
+        self._peak = max(self._peak, mb)
+
     def _weigh(self, now: float, mb: float) -> None:
         """Measurements are not evenly spaced, so each stretch counts by its length, at the mean of its two ends."""
         then, before = self._last or (now, mb)

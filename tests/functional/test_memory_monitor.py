@@ -14,7 +14,7 @@ import pytest
 
 from services.files import read_json_lines
 from services.library.meeting import Meeting
-from services.memory.components import OTHER, UI
+from services.memory.components import OTHER, STT, UI
 from services.memory.monitor import MemoryMonitor, MemorySnapshot, Peak
 from services.memory.report import rows, table, to_json
 from services.memory.trend import Trend
@@ -160,6 +160,15 @@ def test_what_has_ended_does_not_run_though_nobody_has_reaped_it() -> None:
         assert second is not None
         assert not second.running
         assert second.peak == first.peak
+
+
+def test_what_was_measured_elsewhere_counts_for_the_peak() -> None:
+    with running() as monitor:
+        monitor.saw(STT, 412.0)
+        until(lambda: latest(monitor).component(STT) is not None)
+        found = latest(monitor).component(STT)
+        assert found is not None
+        assert (found.peak, found.usage.pss, found.running) == (412.0, 0.0, False)
 
 
 def test_the_shortest_run_has_a_peak() -> None:
