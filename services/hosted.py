@@ -21,7 +21,7 @@ class HostedModel:
     """Loads, uses and unloads one model; implements `services.lifecycle.ModelService`.
 
     `load_model`, `run` and `unload_model` are called by whoever holds the lease of `services.residency`, one at a
-    time; `cancel`, `status` and `get_memory_usage` by anybody.
+    time; `status` and `get_memory_usage` by anybody.
 
     Args:
         name: The job, `stt` or `llm`: also the kind of the worker.
@@ -64,10 +64,14 @@ class HostedModel:
             self.unload_model("another model was chosen")
         self._args, self._label = args, label
 
-    def load_model(self) -> None:
+    def load_model(self, cancel: threading.Event | None = None) -> None:
         """Start the worker and load. A model that is resident is used again.
 
+        Args:
+            cancel: Set it to end the loading.
+
         Raises:
+            CancelledError: `cancel` was set; likewise.
             SottoError: It did not load; the state is Unloaded, with the reason beside it.
         """
         if self.state is ModelState.READY:
@@ -81,7 +85,7 @@ class HostedModel:
             worker = Worker(self.name)
             with self._worker_lock:
                 self._worker = worker
-            worker.call("load", self._args)
+            worker.call("load", self._args, cancel=cancel)
         except (SottoError, OSError) as error:
             self._drop()
             self._lifecycle.to(ModelState.UNLOADED, reason=str(error))
@@ -102,20 +106,25 @@ class HostedModel:
         on_item: Callable[[Json], None],
         on_progress: Callable[[float, float, str], None],
         step_work: float = 0.0,
+        cancel: threading.Event | None = None,
     ) -> Json:
         """Call the loaded model; see `Worker.call`.
 
         Raises:
-            CancelledError: It was cancelled; the model is Ready again.
-            SottoError: It failed. The model is Ready again where its worker lives and has nothing left to do;
-                otherwise the worker has been ended and the state is Unloaded.
+            CancelledError: `cancel` was set.
+            SottoError: It failed.
+
+        After an error the model is Ready again where its worker lives and has nothing left to do; otherwise the worker
+        has been ended and the state is Unloaded.
         """
         worker = self._worker
         if worker is None:
             raise ModelError(f"{self.name} is not loaded.")
         self._lifecycle.to(ModelState.PROCESSING)
         try:
-            result = worker.call(method, args, on_item=on_item, on_progress=on_progress, step_work=step_work)
+            result = worker.call(
+                method, args, on_item=on_item, on_progress=on_progress, step_work=step_work, cancel=cancel
+            )
         except BaseException as error:
             if worker.alive and worker.idle:
                 self._lifecycle.to(ModelState.READY, reason="" if isinstance(error, CancelledError) else str(error))
@@ -125,12 +134,6 @@ class HostedModel:
             raise
         self._lifecycle.to(ModelState.READY)
         return result
-
-    def cancel(self) -> None:
-        """Ask the call at work to end."""
-        with self._worker_lock:
-            if self._worker is not None:
-                self._worker.cancel()
 
     def unload_model(self, reason: str = "") -> float:
         """End the worker. Returns the MB of PSS that came back, when they are back: its process is gone then."""

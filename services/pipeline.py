@@ -95,7 +95,6 @@ class Pipeline:
         self._emit = emit
         self._transcriber = Transcriber(stt, residency, emit)
         self._summarizer = Summarizer(llm, residency, emit)
-        self._archiver: Worker | None = None
         self._cancel = threading.Event()
         self._peak = Peak()
         self.progress: Progress | None = None
@@ -103,11 +102,6 @@ class Pipeline:
     def cancel(self) -> None:
         """End the work on the meeting at hand; what its finished stages made stays."""
         self._cancel.set()
-        for model in self._models:
-            model.cancel()
-        archiver = self._archiver
-        if archiver is not None:
-            archiver.cancel()
 
     def process(self, source: Path, plan: Plan) -> Outcome:
         """Do what is not done yet of the meeting in folder `source`, or of the audio or video file `source`.
@@ -209,11 +203,8 @@ class Pipeline:
 
     def _archive(self, meeting: Meeting) -> str:
         with Worker("archive") as worker:
-            self._archiver = worker
-            try:
-                worker.call("archive", {"meeting": str(meeting.folder)}, on_progress=self._watch("archive"))
-            finally:
-                self._archiver = None
+            args = {"meeting": str(meeting.folder)}
+            worker.call("archive", args, on_progress=self._watch("archive"), cancel=self._cancel)
         return ""
 
     def _note_memory(self, meeting: Meeting, stage: Stage) -> None:

@@ -38,10 +38,10 @@ class Residency:
             model: One of the models.
             label: Engine and model, for the screen.
             args: Arguments of the worker's `load`.
-            give_up: Set it to end the waiting.
+            give_up: Set it to end the waiting, or the loading.
 
         Raises:
-            CancelledError: `give_up` was set before it was our turn.
+            CancelledError: `give_up` was set before the model was ready.
             SottoError: The model did not load.
         """
         while not self._lease.acquire(timeout=_TURN_SECONDS):
@@ -54,7 +54,7 @@ class Residency:
                 if other is not model:
                     other.unload_model("room for the next model")
             model.choose(label, args)
-            model.load_model()
+            model.load_model(give_up)
             yield model
         finally:
             self._lease.release()

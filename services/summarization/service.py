@@ -82,6 +82,7 @@ class Summarizer:
                 on_item=show,
                 on_progress=on_progress,
                 step_work=_STEP_SECONDS,
+                cancel=cancel,
             )
         markdown = str(result["markdown"])
         write_atomic(meeting.summary, markdown)

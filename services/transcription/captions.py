@@ -36,7 +36,6 @@ class Captions:
         self._residency = residency
         self._emit = emit
         self._stop = threading.Event()
-        self._following = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, folder: Path, spec: EngineSpec, language: str) -> None:
@@ -52,10 +51,8 @@ class Captions:
         """End the captions; returns when the speech model is free again."""
         self._stop.set()
         thread, self._thread = self._thread, None
-        while thread is not None and thread.is_alive():
-            if self._following.is_set():
-                self._stt.cancel()
-            thread.join(0.1)
+        if thread is not None:
+            thread.join()
 
     def _run(self, meeting: Meeting, spec: EngineSpec, language: str) -> None:
         try:
@@ -65,7 +62,7 @@ class Captions:
             ):
                 self._follow(meeting, live, language)
         except CancelledError:
-            _log.info("captions ended before they began")
+            _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
             self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
 
@@ -88,21 +85,17 @@ class Captions:
                 live.append({"skipped": item["skipped"]})
 
         for attempt in range(_RESTARTS + 1):
-            if self._stop.is_set():
-                return
-            self._following.set()
             try:
-                self._stt.load_model()
+                self._stt.load_model(self._stop)
                 self._stt.run(
                     "follow",
                     {"meeting": str(meeting.folder), "language": language, "from_s": position},
                     on_item=show,
                     on_progress=lambda *_: None,
+                    cancel=self._stop,
                 )
                 return
             except WorkerDiedError:
                 if attempt == _RESTARTS:
                     raise
                 _log.warning("the speech process died while following; starting it again", exc_info=True)
-            finally:
-                self._following.clear()

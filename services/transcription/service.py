@@ -38,7 +38,7 @@ class Transcription:
 
 
 class Transcriber:
-    """Runs the speech model over whole meetings. Used by one thread at a time; `cancel` from any.
+    """Runs the speech model over whole meetings. Used by one thread at a time.
 
     Args:
         stt: The speech model.
@@ -68,7 +68,7 @@ class Transcriber:
             spec: The engine.
             language: ISO 639-1 code.
             on_progress: Takes seconds done, seconds in all, and what is being done.
-            cancel: Set it (and call `cancel`) to end early; segments so far stay on disk.
+            cancel: Set it to end early; segments so far stay on disk.
 
         Raises:
             CancelledError, AudioFileError, StorageError, ModelError, WorkerError
@@ -91,6 +91,7 @@ class Transcriber:
                     on_item=keep,
                     on_progress=on_progress,
                     step_work=_WINDOW_SECONDS,
+                    cancel=cancel,
                 )
         return Transcription(
             float(result["duration_s"]),

@@ -1,4 +1,4 @@
-"""The app's side of a worker: start, call, stream, cancel, end. Owned by one service thread."""
+"""The app's side of a worker: start, call, stream, end. Owned by one service thread; others may ask for its memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from services import paths
-from services.errors import SottoError, WorkerDiedError, WorkerError, WorkerStalledError
+from services.errors import CancelledError, SottoError, WorkerDiedError, WorkerError, WorkerStalledError
 from services.memory.probe import usage
 from services.memory.usage import MemoryUsage
 from services.text import one_line
@@ -28,6 +27,8 @@ from services.worker.process import make_expendable
 
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
+_CANCEL_SECONDS = 15.0
+"""A cancelled call that has not ended by then is ended with its process: somebody waits for it."""
 _LOG_LINES = 3
 
 # Linux sends the parent-death signal when the *thread* that started a child ends. So one thread starts them all,
@@ -59,8 +60,6 @@ class Worker:
         self.kind = kind
         self._log = log or paths.log_file(kind)
         self._numbers = itertools.count(1)
-        self._call = 0
-        self._call_lock = threading.Lock()
         self._answered = True
         ours, theirs = socket.socketpair()
         with ours, theirs, open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
@@ -108,6 +107,7 @@ class Worker:
         on_item: Callable[[Json], None] = _ignore_item,
         on_progress: Callable[[float, float, str], None] = _ignore_progress,
         step_work: float = 0.0,
+        cancel: threading.Event | None = None,
     ) -> Json:
         """Run `method` in the child and wait for its result.
 
@@ -117,63 +117,64 @@ class Worker:
             on_item: Takes each piece of the result as it comes, on this thread.
             on_progress: Takes (done, total, what), on this thread.
             step_work: Seconds that one step may honestly take on a slow machine, beyond the usual allowance.
+            cancel: Set it, from any thread, to ask the call to end; it is seen within half a second.
 
         Raises:
-            CancelledError: `cancel` was called.
+            CancelledError: `cancel` was set. Where the child did not heed it within `_CANCEL_SECONDS`, it has been
+                killed.
             WorkerDiedError: The child ended; the message has the signal and its last words.
             WorkerStalledError: It stood still (see `Patience`); it has been killed.
             SottoError: Whatever the method raised.
         """
         number = next(self._numbers)
-        with self._call_lock:
-            self._call = number
+        self._answered = False
+        self._send({"id": number, "call": method, "args": args or {}})
+        patience = Patience(self.pid, step_work)
+        cancelled_at: float | None = None
+        while True:
+            if cancel is not None and cancel.is_set():
+                if cancelled_at is None:
+                    cancelled_at = time.monotonic()
+                    self._send({"cancel": number})
+                elif time.monotonic() - cancelled_at > _CANCEL_SECONDS:
+                    self.kill()
+                    raise CancelledError("It was cancelled.")
+            frame = self._receive(patience)
+            if frame is None:
+                continue
+            patience.renew()
+            if "item" in frame:
+                on_item(frame["item"])
+            elif "progress" in frame:
+                on_progress(*frame["progress"])
+            elif "error" in frame:
+                self._answered = True
+                raise SottoError.from_dict(frame["error"])
+            else:
+                self._answered = True
+                return dict(frame["result"])
+
+    def _send(self, frame: Json) -> None:
         try:
-            self._answered = False
-            self._channel.send({"id": number, "call": method, "args": args or {}})
-            patience = Patience(self.pid, step_work)
-            while True:
-                frame = self._next(patience)
-                patience.renew()
-                if "item" in frame:
-                    on_item(frame["item"])
-                elif "progress" in frame:
-                    on_progress(*frame["progress"])
-                elif "error" in frame:
-                    self._answered = True
-                    raise SottoError.from_dict(frame["error"])
-                else:
-                    self._answered = True
-                    return dict(frame["result"])
+            self._channel.send(frame)
         except OSError as error:
             raise self._died() from error
-        finally:
-            with self._call_lock:
-                self._call = 0
 
-    def _next(self, patience: Patience) -> dict[str, Any]:
-        while True:
-            try:
-                frame = self._channel.receive(_POLL_SECONDS)
-            except TimeoutError:
-                if patience.exhausted():
-                    self.kill()
-                    raise WorkerStalledError(
-                        f"The {self.kind} process stood still for {patience.waited:.0f} s and was ended.",
-                        "Try again; what is on disk is kept.",
-                    ) from None
-                continue
-            if frame is None:
-                raise self._died()
-            return frame
-
-    def cancel(self) -> None:
-        """Ask the call at work to end. From any thread; nothing happens when none is at work."""
-        with self._call_lock:
-            if self._call:
-                try:
-                    self._channel.send({"cancel": self._call})
-                except OSError:
-                    return  # it has ended; the call itself tells how
+    def _receive(self, patience: Patience) -> Json | None:
+        """The next frame; None when none has come for a moment."""
+        try:
+            frame = self._channel.receive(_POLL_SECONDS)
+        except TimeoutError:
+            if not patience.exhausted():
+                return None
+            self.kill()
+            raise WorkerStalledError(
+                f"The {self.kind} process stood still for {patience.waited:.0f} s and was ended.",
+                "Try again; what is on disk is kept.",
+            ) from None
+        if frame is None:
+            raise self._died()
+        return frame
 
     def close(self) -> None:
         """End the child and wait until it is gone: closing the socket asks, SIGKILL insists."""
@@ -191,7 +192,10 @@ class Worker:
         self._channel.close()
 
     def _greet(self) -> None:
-        hello = self._next(Patience(self.pid)).get("hello")
+        patience = Patience(self.pid)
+        while (frame := self._receive(patience)) is None:
+            continue
+        hello = frame.get("hello")
         version = hello.get("version") if isinstance(hello, dict) else None
         if version != protocol.VERSION:
             raise WorkerError(

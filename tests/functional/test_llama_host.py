@@ -88,15 +88,9 @@ def test_a_summary_at_work_is_cancelled_and_the_model_stays_usable(
 ) -> None:
     long, short = (_written(tmp_path / f"{n}.jsonl", long_meeting(n)) for n in (4000, 100))
     worker.call("load", {"engine": "llama", "model": str(scripted_gguf(Recipe())), "transcript": long})
-    at_work = threading.Event()
-
-    def cancel() -> None:
-        if at_work.wait(60):
-            worker.cancel()
-
-    threading.Thread(target=cancel, daemon=True).start()
+    cancel = threading.Event()
     with pytest.raises(CancelledError):
-        worker.call("summarize", {"transcript": long}, on_progress=lambda *_: at_work.set())
+        worker.call("summarize", {"transcript": long}, on_progress=lambda *_: cancel.set(), cancel=cancel)
     assert worker.call("summarize", {"transcript": short})["markdown"] == TEXT
 
 

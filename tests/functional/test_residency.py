@@ -188,13 +188,9 @@ def test_a_listener_that_fails_ends_the_model_that_still_computes(house: House) 
 
 def test_cancelling_keeps_the_model_ready(house: House) -> None:
     with house.residency.lease(house.stt, "a", LOAD, house.go_on) as stt:
+        cancel = threading.Event()
         with pytest.raises(CancelledError):
-            stt.run(
-                "until_cancelled",
-                {},
-                on_item=lambda _: threading.Thread(target=stt.cancel).start(),
-                on_progress=lambda *_: None,
-            )
+            stt.run("until_cancelled", {}, on_item=lambda _: cancel.set(), on_progress=lambda *_: None, cancel=cancel)
         assert stt.state is ModelState.READY
         assert stt.status.reason == ""
 

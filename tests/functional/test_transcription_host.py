@@ -122,15 +122,10 @@ def test_a_silent_recording_holds_no_speech(worker: Worker, tmp_path: Path) -> N
 
 
 def test_cancelling_ends_it_between_two_windows(worker: Worker, tmp_path: Path) -> None:
-    got = threading.Event()
-
-    def cancel(_: Json) -> None:
-        got.set()
-        worker.cancel()
-
+    cancel = threading.Event()
     with pytest.raises(CancelledError):
-        worker.call("transcribe", {"path": str(MEETING), "language": "en"}, on_item=cancel)
-    assert got.is_set()
+        args = {"path": str(MEETING), "language": "en"}
+        worker.call("transcribe", args, on_item=lambda _: cancel.set(), cancel=cancel)
     assert transcribe(worker, clip(tmp_path))[1], "the worker works on after a cancel"
 
 

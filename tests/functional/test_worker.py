@@ -21,7 +21,7 @@ from services.errors import (
     WorkerError,
     WorkerStalledError,
 )
-from services.worker import patience, protocol
+from services.worker import client, patience, protocol
 from services.worker.client import Worker
 from tests.functional.waiting import until
 
@@ -63,11 +63,22 @@ def test_a_defect_in_the_child_is_an_error_and_the_child_lives_on(worker: Worker
 
 
 def test_cancel_ends_the_call_and_not_the_child(worker: Worker) -> None:
+    cancel = threading.Event()
     with pytest.raises(CancelledError):
-        worker.call("until_cancelled", on_item=lambda _: threading.Thread(target=worker.cancel).start())
+        worker.call("until_cancelled", on_item=lambda _: cancel.set(), cancel=cancel)
     assert worker.alive
-    worker.cancel()  # nothing is at work: nothing happens
+    assert worker.idle
     assert worker.call("echo") == {}
+
+
+def test_a_call_that_does_not_heed_a_cancel_is_ended_with_its_child(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_CANCEL_SECONDS", 0.5)
+    cancel = threading.Event()
+    with pytest.raises(CancelledError):
+        worker.call("sleep", on_item=lambda _: cancel.set(), cancel=cancel)
+    assert not worker.alive
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
