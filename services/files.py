@@ -10,6 +10,15 @@ from typing import Any
 
 from services.errors import StorageError
 
+_LOSSLESS = "backslashreplace"
+"""A file's name may hold bytes that are no UTF-8: Python shows them as single surrogates, which no UTF-8 has. So they
+become `\\udcXX`, which in JSON is the same name when it is read again."""
+
+
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    """`data` as JSON on one line, in UTF-8."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors=_LOSSLESS)
+
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace `path` by `text` so that a reader sees the old or the new, never a half. Mode 0600.
@@ -20,7 +29,7 @@ def write_atomic(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
+        with open(fd, "w", encoding="utf-8", errors=_LOSSLESS) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -70,7 +79,7 @@ class JsonLines:
             os.write(self._fd, b"\n")
 
     def append(self, record: Mapping[str, Any]) -> None:
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = json_bytes(record) + b"\n"
         try:
             os.write(self._fd, line)
         except OSError as error:
@@ -87,16 +96,22 @@ class JsonLines:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file in order. A missing file is empty; a damaged line is passed over."""
+    """The objects of a JSON-lines file in order. A missing file is empty; a damaged line is passed over.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    if not path.is_file():
+        return
     try:
         file = path.open("rb")
-    except FileNotFoundError:
-        return
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.", "Look at its permissions.") from error
     with file:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(record, dict):
                 yield record

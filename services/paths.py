@@ -22,7 +22,21 @@ _MAX_SOCKET_PATH = 100
 def home() -> Path | None:
     """The folder that `SOTTO_HOME` names, if it is set."""
     value = os.environ.get("SOTTO_HOME")
-    return Path(value).expanduser().absolute() if value else None
+    return absolute(Path(value)) if value else None
+
+
+def absolute(path: Path) -> Path:
+    """`path` from the root on, `~` included.
+
+    Raises:
+        StorageError: Nobody knows whose home, or in which folder we are.
+    """
+    try:
+        return path.expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise StorageError(
+            f"Nobody knows where {path} is: {error}.", "Set HOME, or SOTTO_HOME to a folder of your own."
+        ) from error
 
 
 def _below(name: str, variable: str, default: str) -> Path:
@@ -30,12 +44,12 @@ def _below(name: str, variable: str, default: str) -> Path:
     if root is not None:
         return root / name
     base = os.environ.get(variable, "")
-    return (Path(base) if os.path.isabs(base) else Path.home() / default) / "sotto"
+    return (Path(base) if os.path.isabs(base) else absolute(Path("~")) / default) / "sotto"
 
 
 def recordings() -> Path:
     root = home()
-    return root / "recordings" if root is not None else Path.home() / "Recordings" / "sotto"
+    return root / "recordings" if root is not None else absolute(Path("~")) / "Recordings" / "sotto"
 
 
 def config_file() -> Path:

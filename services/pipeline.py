@@ -66,6 +66,13 @@ class Outcome:
         return not self.errors
 
 
+def _title(folder: Path) -> str:
+    try:
+        return Meeting(folder).title
+    except StorageError:
+        return folder.name  # it has vanished, which the outcome tells already
+
+
 def _finish_recording(meeting: Meeting) -> None:
     """Take what a recorder left that was killed, or that a full disk kept from saying that it had ended.
 
@@ -116,7 +123,11 @@ class Pipeline:
             try:
                 self._run(source, plan, outcome)
             except SottoError as error:
-                outcome.errors.append(error)
+                if error not in outcome.errors:
+                    outcome.errors.append(error)
+            except Exception as error:  # noqa: BLE001 - a defect, or a folder changed under our hands: the others go on
+                _log.exception("processing %s", source)
+                outcome.errors.append(SottoError(f"{type(error).__name__}: {error}.", "sotto.log has the details."))
             finally:
                 self.progress = None
                 self._residency.unload_all("the work is done")
@@ -125,7 +136,7 @@ class Pipeline:
         outcome.load_s, outcome.unload_s = load - load_before, unload - unload_before
         outcome.peak_pss_mb = self._peak.pss_mb
         if outcome.meeting is not None:
-            self._emit(MeetingFinished(outcome.meeting, Meeting(outcome.meeting).title, outcome.ok))
+            self._emit(MeetingFinished(outcome.meeting, _title(outcome.meeting), outcome.ok))
         return outcome
 
     def _times(self) -> tuple[float, float]:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariableError
 from pydantic_settings.sources import InitSettingsSource
 
 from services import paths
@@ -91,6 +92,14 @@ class Settings(BaseSettings):
     memory: MemorySettings = MemorySettings()
     screen: ScreenSettings = ScreenSettings()
 
+    @field_validator("folder")
+    @classmethod
+    def _whole(cls, folder: Path) -> Path:
+        """From the root on: the recorder and the models work in other folders."""
+        if "\0" in str(folder):
+            raise ValueError("a path has no zero character")
+        return paths.absolute(folder)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -116,6 +125,12 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**dict(overrides or {}))
     except ValidationError as error:
         raise _explain(error) from error
+    except UnreadableVariableError as error:
+        names = ", ".join(sorted(name for name in os.environ if name.startswith("SOTTO_") and name != "SOTTO_HOME"))
+        raise SettingsError(
+            f"A setting in the environment is not valid ({names}): {error}.",
+            """Lists are written as JSON: SOTTO_RECORDING_SOURCES='["mic"]'.""",
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -126,6 +141,8 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path} is nested too deeply.", "Mend it, or move the file away.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line, or move the file away.") from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Half of a surrogate pair: what Python makes of bytes in a file's name that are not UTF-8. No encoder takes it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # C0 and C1 control characters, and the invisible characters that reorder or hide text on a screen.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _ESCAPE = re.compile(
@@ -16,8 +18,8 @@ _ESCAPE = re.compile(
 
 
 def clean(text: str) -> str:
-    """`text` without escape sequences and control characters; new lines and tabs stay."""
-    return _CONTROL.sub("", _ESCAPE.sub("", text))
+    """`text` without escape sequences and control characters, and such as can be encoded; new lines and tabs stay."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", _ESCAPE.sub("", text)))
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.files import read_json_lines
+from services.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,16 @@ class Segment:
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Segment:
         """Raises `KeyError`, `TypeError` or `ValueError` where `data` is not a segment."""
-        return Segment(float(data["start"]), float(data["end"]), str(data["text"]), str(data.get("speaker", "")))
+        start, end = float(data["start"]), float(data["end"])
+        if not (math.isfinite(start) and math.isfinite(end)):
+            raise ValueError("no time")
+        return Segment(start, max(start, end), _line(data["text"]), _line(data.get("speaker", "")))
+
+
+def _line(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError("no text")
+    return " ".join(clean(text).split())
 
 
 def read_segments(path: Path) -> Iterator[Segment]:
@@ -45,7 +56,7 @@ def read_segments(path: Path) -> Iterator[Segment]:
     for record in read_json_lines(path):
         try:
             yield Segment.from_dict(record)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
 
 

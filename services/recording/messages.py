@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from services.errors import RecorderError, SottoError, UsageError
+from services.files import json_bytes
 
 MAX_LINE = 16 * 1024
 """No honest line is longer than this, in bytes."""
@@ -214,7 +215,7 @@ class Device:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """One line."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json_bytes(data) + b"\n"
 
 
 def decode_command(line: bytes) -> Command:

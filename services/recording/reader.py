@@ -238,6 +238,6 @@ def told_layout(meeting: Meeting) -> Layout | None:
     try:
         info = meeting.info()
         layout = Layout(int(info["rate"]), len(info["channels"]), int(info.get("chunk_frames", 0)))
-    except (StorageError, KeyError, TypeError, ValueError):
+    except (StorageError, KeyError, TypeError, ValueError, OverflowError):
         return None
     return layout if layout.rate > 0 and layout.channels > 0 and layout.chunk_frames >= 0 else None

@@ -17,6 +17,7 @@ import struct
 import threading
 
 from services.errors import WorkerError
+from services.files import json_bytes
 from services.worker.handler import Json
 
 VERSION = 1
@@ -43,7 +44,7 @@ class Channel:
 
     def send(self, frame: Json) -> None:
         """Raises `OSError` when the other side is gone."""
-        body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json_bytes(frame)
         with self._sending:
             self._sock.sendall(_LENGTH.pack(len(body)) + body)
 

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from services.errors import CancelledError
+from services.text import one_line
 from tui.cli.output import say
 from tui.cli.work import Work, settings_for
 
@@ -16,7 +17,7 @@ def run(arguments: Namespace) -> int:
     failed = False
     for number, name in enumerate(arguments.files):
         if len(arguments.files) > 1 and not arguments.json:
-            say(f"{'' if number == 0 else chr(10)}== {name}")
+            say(f"{'' if number == 0 else chr(10)}== {one_line(name)}")
         outcome = work.process(Path(name))
         failed |= not outcome.ok
         if any(isinstance(error, CancelledError) for error in outcome.errors):

@@ -19,7 +19,7 @@ from services.library.segments import Segment, as_text, read_segments
 from services.pipeline import NO_SPEECH, Outcome, Pipeline, Plan
 from services.residency import Residency
 from services.settings import Settings
-from services.text import clock
+from services.text import clock, one_line
 from tui.cli.output import Status, fail, note, say, say_json
 from tui.cli.signals import interrupted_by
 
@@ -113,12 +113,12 @@ def _segments(outcome: Outcome) -> Iterator[Segment]:
 
 def _summary(outcome: Outcome) -> str:
     file = Meeting(outcome.meeting).summary if outcome.meeting else None
-    return file.read_text(encoding="utf-8") if file is not None and file.exists() else ""
+    return file.read_text(encoding="utf-8", errors="replace") if file is not None and file.is_file() else ""
 
 
 def _print(outcome: Outcome) -> None:
     for warning in outcome.warnings:
-        note(f"{outcome.source.name}: {warning}")
+        note(f"{one_line(outcome.source.name)}: {warning}")
     if outcome.meeting and outcome.ok and next(_segments(outcome), None) is None:
         say(NO_SPEECH)
     summary = _summary(outcome)
@@ -135,9 +135,10 @@ def _print(outcome: Outcome) -> None:
 
 def _named(source: Path, error: SottoError) -> SottoError:
     """The error with the file's name in front, where its sentence does not have it."""
-    if source.name in error.message:
+    name = one_line(source.name)
+    if name in error.message:
         return error
-    return type(error)(f"{source.name}: {error.message}", error.hint)
+    return type(error)(f"{name}: {error.message}", error.hint)
 
 
 @contextmanager
