@@ -169,6 +169,7 @@ class Pipeline:
             return True
         if stage != "archive" and self._residency.leased:
             self._tell(meeting, stage, "waiting", "until the recording's captions end")
+            self._residency.wait(self._cancel)
         self._tell(meeting, stage, "running")
         try:
             detail = work()

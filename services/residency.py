@@ -63,6 +63,11 @@ class Residency:
     def leased(self) -> bool:
         return self._lease.locked()
 
+    def wait(self, give_up: threading.Event) -> None:
+        """Wait until nobody holds a lease, or `give_up` is set. It promises no turn: `lease` may have to wait again."""
+        while self.leased and not give_up.wait(_TURN_SECONDS):
+            continue
+
     def unload_all(self, reason: str) -> float:
         """Unload what nobody uses; returns the MB that came back. A model at work stays."""
         if not self._lease.acquire(blocking=False):

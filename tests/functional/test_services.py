@@ -28,6 +28,9 @@ class House:
     def captions(self) -> int:
         return sum(isinstance(event, SegmentReady) and event.preview for event in self.events)
 
+    def stages(self) -> list[tuple[str, str]]:
+        return [(event.stage, event.status) for event in self.events if isinstance(event, StageChanged)]
+
 
 @pytest.fixture
 def house(home: Path) -> Iterator[House]:
@@ -42,7 +45,7 @@ def test_cancelling_work_that_waits_leaves_the_captions_alone(house: House) -> N
     services.start_recording()
     until(lambda: services.stt.state is ModelState.PROCESSING)
     services.open_file(SAMPLE)
-    until(lambda: any(isinstance(event, StageChanged) for event in house.events))
+    until(lambda: house.stages() != [])
     services.cancel()
     until(lambda: any(isinstance(event, Failed) for event in house.events))
     failed = next(event for event in house.events if isinstance(event, Failed))
@@ -52,3 +55,17 @@ def test_cancelling_work_that_waits_leaves_the_captions_alone(house: House) -> N
     assert services.stt.state is ModelState.PROCESSING
     services.stop_recording()
     until(lambda: not services.recording.active)
+
+
+def test_work_that_waits_for_the_captions_says_so_until_they_end(house: House) -> None:
+    services = house.services
+    services.start_recording()
+    until(lambda: services.stt.state is ModelState.PROCESSING)
+    services.open_file(SAMPLE)
+    until(lambda: house.stages() != [])
+    before = house.captions()
+    until(lambda: house.captions() > before)
+    assert house.stages() == [("transcribe", "waiting")]
+    services.stop_recording()
+    until(lambda: ("transcribe", "running") in house.stages())
+    assert house.stages()[:2] == [("transcribe", "waiting"), ("transcribe", "running")]
