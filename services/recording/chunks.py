@@ -145,6 +145,8 @@ class ChunkWriter:
         """Flush, and force the unfinished chunk to the disk."""
         self.flush()
         if self._fd is not None:
+            # A file that was removed takes all that is written to it, and nobody will ever find it.
+            os.stat(chunk_path(self.folder, self._number))
             os.fsync(self._fd)
         self._synced_at = time.monotonic()
 

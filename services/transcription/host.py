@@ -19,14 +19,18 @@ from pathlib import Path
 from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import ChannelPlan, Normaliser, Survey
 from services.audio.vad import VoiceDetector, detectors
-from services.errors import ModelError
+from services.errors import AudioFileError, ModelError
 from services.library.segments import Segment
 from services.models.catalogue import EngineEntry, engine_class, find_engine
+from services.text import clock
 from services.transcription.engine import SpeechEngine
 from services.transcription.follow import Follower
 from services.transcription.plausible import believable, holds_speech
 from services.transcription.source import Source, open_source
 from services.worker.handler import Call, Json, Method
+
+_SHORTENED_SECONDS = 1.0
+"""A file that is so much shorter when it is read the second time was cut in between: its transcript is not whole."""
 
 _log = logging.getLogger("sotto.transcription")
 
@@ -178,6 +182,12 @@ class _Transcription:
             self._call.progress(frames / plan.rate, plan.seconds, "transcribing")
         for heard in front.flush():
             self._hear(heard, plan.seconds)
+        seconds = frames / plan.rate
+        if seconds < plan.seconds - _SHORTENED_SECONDS:
+            raise AudioFileError(
+                f"The file became shorter while it was read: {clock(plan.seconds)} at first, then {clock(seconds)}.",
+                "Process it again when nothing changes it any more.",
+            )
 
     def _hear(self, heard: Heard, duration: float) -> None:
         self._call.check()

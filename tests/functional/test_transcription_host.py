@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,17 @@ def clip(folder: Path) -> Path:
     path = folder / "clip.wav"
     soundfile.write(path, sample()[: 3 * RATE, 0], RATE)
     return path
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_not_taken_for_whole(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, np.concatenate([sample()[:, 0]] * 4), RATE)
+
+    def cut(_: Json) -> None:
+        os.truncate(path, 44 + 2 * 20 * RATE)
+
+    with pytest.raises(AudioFileError, match="became shorter"):
+        worker.call("transcribe", {"path": str(path), "language": "en"}, on_item=cut)
 
 
 def recorded(root: Path, pcm: NDArray[np.int16], speakers: tuple[str, ...]) -> Meeting:

@@ -211,6 +211,18 @@ def _meeting(root: Path, samples: Pcm) -> Meeting:
     return meeting
 
 
+def test_a_chunk_that_was_removed_under_the_recorder_is_an_error_at_the_next_sync(tmp_path: Path) -> None:
+    writer = ChunkWriter(tmp_path / "audio", RATE, 1, 600.0)
+    writer.write(noise(500))
+    writer.sync()
+    chunk_path(tmp_path / "audio", 0).unlink()
+    writer.write(noise(500))
+    with pytest.raises(FileNotFoundError):
+        writer.sync()
+    with pytest.raises(StorageError, match="cannot be written"):
+        writer.close()
+
+
 def test_a_meetings_audio_is_the_same_before_and_after_archiving(tmp_path: Path) -> None:
     samples = noise(2500, 2)
     meeting = _meeting(tmp_path, samples)
