@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 
 from services import paths
-from services.errors import CancelledError, DeviceError, RecorderBusyError, RecorderError, SottoError
+from services.childlog import ChildLog
+from services.errors import CancelledError, DeviceError, RecorderBusyError, RecorderError, SottoError, StorageError
 from services.library.meeting import Meeting
 from services.recording.connection import Connection
 from services.recording.messages import (
@@ -32,7 +33,6 @@ from services.text import one_line
 
 __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "attach", "list_devices", "start"]
 
-_LOG_LINES = 3
 _MODULE = "services.recording.recorder"
 _LEAVING_SECONDS = 1.0
 
@@ -137,27 +137,36 @@ class Launch:
 
     Raises:
         StorageError: The runtime or state folder cannot be used.
+        RecorderError: The system starts no more processes.
     """
 
     def __init__(self, request: RecordingRequest) -> None:
         self._cancelled = False
         self._path = paths.runtime() / "recorder.sock"
-        self._log = paths.log_file("recorder")
+        self._log = ChildLog(paths.log_file("recorder"))
         ours, theirs = socket.socketpair()
-        with theirs, open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
-            self._log_start = output.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _MODULE],
-                stdin=theirs.fileno(),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd="/",
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # numpy's threads are of no use here, and cost memory
-            )
+        self._connection = Connection(ours)
+        try:
+            with theirs, self._log.opened() as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", _MODULE],
+                    stdin=theirs.fileno(),
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    cwd="/",
+                    env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # numpy's threads cost memory and do nothing here
+                )
+        except StorageError:
+            self._connection.close()
+            raise
+        except OSError as error:
+            self._connection.close()
+            raise RecorderError(
+                f"The recorder could not be started: {error}.", "Free some memory and try again."
+            ) from error
         # Whoever starts a recorder may live longer than it: somebody has to collect what is left of it.
         threading.Thread(target=self._process.wait, name="recorder's end", daemon=True).start()
-        self._connection = Connection(ours)
         self._connection.send_line(encode(_absolute(request).to_dict()))
 
     def wait(self, on_wait: Callable[[str], None] = _ignore) -> RecorderClient:
@@ -184,21 +193,13 @@ class Launch:
         self._connection.close()
         if self._cancelled:
             raise CancelledError("The recording was given up before it began.")
-        words = "; ".join(self._last_words())
-        hint = f"Its last words: {words}" if words else f"The log is {self._log}."
-        raise RecorderError("The recorder ended before it began to record.", hint)
+        raise RecorderError("The recorder ended before it began to record.", self._log.hint())
 
     def cancel(self) -> None:
         """Give the start up, from any thread; `wait` raises. A recording that has begun ends in order, and where the
         recorder has ended nothing happens."""
         self._cancelled = True
         self._process.terminate()
-
-    def _last_words(self) -> list[str]:
-        with self._log.open("rb") as file:
-            file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 4096))
-            lines = file.read().decode(errors="replace").splitlines()
-        return [one_line(line) for line in lines if line.strip()][-_LOG_LINES:]
 
 
 def start(request: RecordingRequest, on_wait: Callable[[str], None] = _ignore) -> RecorderClient:
@@ -278,9 +279,10 @@ def list_devices() -> tuple[Device, ...]:
 
     Raises:
         DeviceError: PortAudio is not installed, or does not work.
+        StorageError: The state folder cannot be used.
     """
-    log = paths.log_file("devices")
-    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+    log = ChildLog(paths.log_file("devices"))
+    with log.opened() as output:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "services.recording.devices"],
             stdin=subprocess.DEVNULL,
@@ -296,7 +298,7 @@ def list_devices() -> tuple[Device, ...]:
         else:
             return tuple(Device(**device) for device in reply["devices"])
     except (KeyError, TypeError, ValueError) as problem:
-        raise DeviceError("The sound devices cannot be listed.", f"The log is {log}.") from problem
+        raise DeviceError("The sound devices cannot be listed.", log.hint()) from problem
     raise error
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services import paths
+from services.childlog import ChildLog
 from services.errors import CancelledError, SottoError, WorkerDiedError, WorkerError, WorkerStalledError
 from services.memory.probe import usage
 from services.memory.usage import MemoryUsage
-from services.text import one_line
 from services.worker import protocol
 from services.worker.handler import Json
 from services.worker.kinds import KINDS
@@ -29,7 +28,6 @@ _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
 _CANCEL_SECONDS = 15.0
 """A cancelled call that has not ended by then is ended with its process: somebody waits for it."""
-_LOG_LINES = 3
 
 # Linux sends the parent-death signal when the *thread* that started a child ends. So one thread starts them all,
 # and lives as long as the program.
@@ -54,16 +52,17 @@ class Worker:
 
     Raises:
         WorkerError: The child did not come up, or is of another version.
+        StorageError: Its log cannot be written.
+        OSError: The system starts no more processes.
     """
 
     def __init__(self, kind: str, log: Path | None = None, module: str = "") -> None:
         self.kind = kind
-        self._log = log or paths.log_file(kind)
+        self._log = ChildLog(log or paths.log_file(kind))
         self._numbers = itertools.count(1)
         self._answered = True
         ours, theirs = socket.socketpair()
-        with ours, theirs, open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
-            self._log_start = output.tell()
+        with ours, theirs, self._log.opened() as output:
             fd = str(theirs.fileno())
             self._process = _SPAWNER.submit(
                 subprocess.Popen,
@@ -210,19 +209,10 @@ class Worker:
         self.kill()
         code = self._process.returncode
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
-        words = "; ".join(self.last_words())
-        hint = f"Its last words: {words}" if words else f"The log is {self._log}."
+        hint = self._log.hint()
         if code == -signal.SIGKILL:
             hint = "The system may have been out of memory: choose a smaller model. " + hint
         return WorkerDiedError(f"The {self.kind} process {how}.", hint)
-
-    def last_words(self) -> Sequence[str]:
-        """The last lines that the log received since this child was started."""
-        with self._log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, size - 4096))
-            lines = file.read().decode(errors="replace").splitlines()
-        return [one_line(line) for line in lines if line.strip()][-_LOG_LINES:]
 
     def __enter__(self) -> Worker:
         return self

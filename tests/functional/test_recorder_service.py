@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from services import paths
-from services.errors import AudioFileError, CancelledError, RecorderBusyError, RecorderError
+from services.errors import AudioFileError, CancelledError, RecorderBusyError, RecorderError, StorageError
 from services.events import Event, Failed, RecordingStarted, RecordingStopped
 from services.recording.chunks import chunk_path
 from services.recording.service import RecordingService
@@ -129,6 +129,18 @@ def test_the_service_tells_why_a_recording_did_not_begin(home: Path, tmp_path: P
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, AudioFileError)
     until(lambda: not service.active)
+    service.close()
+
+
+def test_a_log_that_cannot_be_written_is_told(home: Path, tmp_path: Path) -> None:
+    (home / "state" / "recorder.log").mkdir(parents=True)
+    heard = Heard()
+    service = RecordingService(heard)
+    service.start(request(home, file_of(tmp_path, noise(1))))
+    failed = heard.wait_for(Failed)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, StorageError)
+    assert "recorder.log" in failed.error.message
     service.close()
 
 
