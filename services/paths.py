@@ -86,7 +86,7 @@ def runtime() -> Path:
     """The folder of sockets: same user only, and short enough for a socket's address.
 
     Raises:
-        StorageError: The folder exists and belongs to somebody else.
+        StorageError: What lies there is a link, or belongs to somebody else.
     """
     root = home()
     if root is not None:
@@ -97,11 +97,13 @@ def runtime() -> Path:
         folder = _temporary("")
     if len(os.fsencode(folder / "recorder.sock")) > _MAX_SOCKET_PATH:
         folder = _temporary("-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:10])
-    private(folder)
+    # A link comes first: `private` would follow it and change the mode of whatever it points to.
+    if not folder.is_symlink():
+        private(folder)
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise StorageError(
-            f"{folder} belongs to somebody else, so sotto does not put its sockets there.",
+            f"{folder} is not a folder of your own, so sotto does not put its sockets there.",
             "Set XDG_RUNTIME_DIR to a folder of your own.",
         )
     return folder

@@ -49,6 +49,17 @@ def test_a_socket_address_always_fits(tmp_path: Path, monkeypatch: pytest.Monkey
     paths.runtime().rmdir()
 
 
+def test_a_link_where_sockets_go_is_refused_and_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    (tmp_path / "run").symlink_to(shared)
+    monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
+    with pytest.raises(StorageError, match="not a folder of your own"):
+        paths.runtime()
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError) as caught:
