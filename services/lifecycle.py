@@ -46,7 +46,8 @@ class ModelStatus:
 
 
 class ModelLifecycle:
-    """The state of one model. Thread-safe; events are emitted outside the lock, in order of the changes.
+    """The state of one model. Any thread may read it. Events are emitted outside the lock, so one thread at a time
+    changes it: whoever holds the lease.
 
     Args:
         name: The job of the model, `stt` or `llm`.

@@ -32,16 +32,12 @@ _STALL_PERCENT = 10.0
 
 
 class Pressure(Enum):
-    """How short the memory is. Ordered by `rank`; exactly these four names reach the screen."""
+    """How short the memory is, from little to much; exactly these four names reach the screen."""
 
     LOW = "Low"
     MEDIUM = "Medium"
     HIGH = "High"
     CRITICAL = "Critical"
-
-    @property
-    def rank(self) -> int:
-        return list(Pressure).index(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,11 @@ class Transcription:
 
     Attributes:
         duration_s: Length of the audio.
-        speech_s: How much of it is speech; 0 when nobody speaks.
         segments: How many segments were written.
         warnings: What was wrong with the file, where it could be read all the same.
     """
 
     duration_s: float
-    speech_s: float
     segments: int
     warnings: tuple[str, ...] = ()
 
@@ -95,7 +93,6 @@ class Transcriber:
                 )
         return Transcription(
             float(result["duration_s"]),
-            float(result["speech_s"]),
             count,
             tuple(str(warning) for warning in result["warnings"]),
         )

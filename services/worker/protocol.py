@@ -39,9 +39,6 @@ class Channel:
         self._sending = threading.Lock()
         self._received = bytearray()
 
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
     def send(self, frame: Json) -> None:
         """Raises `OSError` when the other side is gone."""
         body = json_bytes(frame)

@@ -60,8 +60,9 @@ def test_waiting_for_memory_is_pressure_whatever_is_free() -> None:
 def test_more_in_use_is_never_less_pressure(one: float, two: float, some: float | None, full: float | None) -> None:
     """Feature: memory-optimization, Property 7: Memory Usage Reporting and Alerting."""
     less, more = sorted((one, two))
-    assert used(less, some, full).pressure().rank <= used(more, some, full).pressure().rank
-    assert used(more).pressure().rank <= used(more, some, full).pressure().rank
+    rank = list(Pressure).index
+    assert rank(used(less, some, full).pressure()) <= rank(used(more, some, full).pressure())
+    assert rank(used(more).pressure()) <= rank(used(more, some, full).pressure())
 
 
 def test_the_thresholds_can_be_moved() -> None:
