@@ -129,15 +129,10 @@ class Worker:
         self._answered = False
         self._send({"id": number, "call": method, "args": args or {}})
         patience = Patience(self.pid, step_work)
-        cancelled_at: float | None = None
+        asked_at: float | None = None
         while True:
             if cancel is not None and cancel.is_set():
-                if cancelled_at is None:
-                    cancelled_at = time.monotonic()
-                    self._send({"cancel": number})
-                elif time.monotonic() - cancelled_at > _CANCEL_SECONDS:
-                    self.kill()
-                    raise CancelledError("It was cancelled.")
+                asked_at = self._ask_to_end(number, asked_at)
             frame = self._receive(patience)
             if frame is None:
                 continue
@@ -152,6 +147,16 @@ class Worker:
             else:
                 self._answered = True
                 return dict(frame["result"])
+
+    def _ask_to_end(self, number: int, asked_at: float | None) -> float:
+        """Ask call `number` to end, once, and end the child when it does not; returns when it was asked."""
+        if asked_at is None:
+            self._send({"cancel": number})
+            return time.monotonic()
+        if time.monotonic() - asked_at > _CANCEL_SECONDS:
+            self.kill()
+            raise CancelledError("It was cancelled.")
+        return asked_at
 
     def _send(self, frame: Json) -> None:
         try:
