@@ -71,7 +71,7 @@ class Services:
     def close(self) -> None:
         """End everything but a recorder at work: it goes on, and the next start finds it."""
         self.recording.close()
-        self.captions.stop()
+        self.captions.close()
         self.jobs.close()
         self._residency.unload_all("sotto ends")
         self.memory.close()
@@ -107,6 +107,10 @@ class Services:
         ask.start()
 
     def _emit(self, event: Event) -> None:
+        """Tell the event, and do what follows from it. Nothing here waits before it is told."""
+        if isinstance(event, RecordingStopped):
+            self.captions.end()
+        self._emit_outside(event)
         if isinstance(event, RecordingStarted):
             self.memory.follow(event.meeting)
             if self.settings.recording.captions:
@@ -115,6 +119,4 @@ class Services:
             self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb)
         elif isinstance(event, RecordingStopped):
             self.memory.follow(None)
-            self.captions.stop()
-            self.jobs.submit(event.meeting, self.plan)
-        self._emit_outside(event)
+            self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended

@@ -86,7 +86,7 @@ class HostedModel:
             with self._worker_lock:
                 self._worker = worker
             worker.call("load", self._args, cancel=cancel)
-        except (SottoError, OSError) as error:
+        except (SottoError, OSError, RuntimeError) as error:  # the system has no room for a process or a thread
             self._drop()
             self._lifecycle.to(ModelState.UNLOADED, reason=str(error))
             if isinstance(error, SottoError):

@@ -24,6 +24,7 @@ class Jobs:
         self._todo: queue.SimpleQueue[tuple[Path, Plan] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._closing = False
+        self._cancel = threading.Event()
         self.current: Path | None = None
 
     def start(self) -> None:
@@ -45,8 +46,7 @@ class Jobs:
 
     def cancel(self) -> None:
         """End the work on the meeting at hand; the next in the queue follows."""
-        if self.current is not None:
-            self._pipeline.cancel()
+        self._cancel.set()
 
     def close(self) -> None:
         """End the work and the thread. What is on disk stays, and can be taken up again."""
@@ -58,9 +58,10 @@ class Jobs:
 
     def _run(self) -> None:
         while (job := self._todo.get()) is not None and not self._closing:
+            self._cancel = cancel = threading.Event()
             self.current, plan = job
             try:
-                outcome: Outcome = self._pipeline.process(self.current, plan)
+                outcome: Outcome = self._pipeline.process(self.current, plan, cancel)
             finally:
                 self.current = None
             for error in outcome.errors:

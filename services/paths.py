@@ -91,7 +91,7 @@ def runtime() -> Path:
     root = home()
     if root is not None:
         folder = root / "run"
-    elif os.environ.get("XDG_RUNTIME_DIR"):
+    elif os.path.isabs(os.environ.get("XDG_RUNTIME_DIR", "")):
         folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "sotto"
     else:
         folder = _temporary("")

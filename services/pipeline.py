@@ -19,13 +19,12 @@ from services.memory.report import log_record
 from services.models.catalogue import EngineSpec
 from services.recording.client import recorder_at_work
 from services.residency import Residency
+from services.summarization.engine import NO_SPEECH
 from services.summarization.service import Summarizer
 from services.transcription.service import Transcriber
 from services.worker.client import Worker
 
 _log = logging.getLogger(__name__)
-
-NO_SPEECH = "No speech was found."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def _finish_recording(meeting: Meeting) -> None:
 
 
 class Pipeline:
-    """Processes meetings, one at a time. `process` runs on one thread; `cancel` and `progress` are for any.
+    """Processes meetings, one at a time. `process` runs on one thread; `progress` is for any.
 
     Args:
         stt: The speech model.
@@ -106,16 +105,17 @@ class Pipeline:
         self._peak = Peak()
         self.progress: Progress | None = None
 
-    def cancel(self) -> None:
-        """End the work on the meeting at hand; what its finished stages made stays."""
-        self._cancel.set()
-
-    def process(self, source: Path, plan: Plan) -> Outcome:
+    def process(self, source: Path, plan: Plan, cancel: threading.Event) -> Outcome:
         """Do what is not done yet of the meeting in folder `source`, or of the audio or video file `source`.
 
         Models are unloaded when it returns. Never raises a `SottoError`: they are in the outcome.
+
+        Args:
+            source: A meeting's folder or a file.
+            plan: How.
+            cancel: Set it, from any thread, to end the work; what finished stages made stays.
         """
-        self._cancel.clear()
+        self._cancel = cancel
         outcome = Outcome(source)
         begun = time.monotonic()
         load_before, unload_before = self._times()

@@ -35,38 +35,54 @@ class Captions:
         self._stt = stt
         self._residency = residency
         self._emit = emit
-        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._end = threading.Event()  # of the run at hand: each has its own, so that none is ended for another
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def start(self, folder: Path, spec: EngineSpec, language: str) -> None:
-        """Begin to follow the recording in `folder`."""
+        """Begin to follow the recording in `folder`, when the captions of the one before have ended."""
         self.stop()
-        self._stop.clear()
-        self._thread = threading.Thread(
-            target=self._run, args=(Meeting(folder), spec, language), name="captions", daemon=True
-        )
-        self._thread.start()
+        with self._lock:
+            if self._closed:
+                return
+            self._end = threading.Event()
+            arguments = (Meeting(folder), spec, language, self._end)
+            self._thread = threading.Thread(target=self._run, args=arguments, name="captions", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """Ask the captions to end, and do not wait until they have."""
+        with self._lock:
+            self._end.set()
 
     def stop(self) -> None:
         """End the captions; returns when the speech model is free again."""
-        self._stop.set()
-        thread, self._thread = self._thread, None
+        self.end()
+        with self._lock:
+            thread = self._thread
         if thread is not None:
             thread.join()
 
-    def _run(self, meeting: Meeting, spec: EngineSpec, language: str) -> None:
+    def close(self) -> None:
+        """End the captions for good."""
+        with self._lock:
+            self._closed = True
+        self.stop()
+
+    def _run(self, meeting: Meeting, spec: EngineSpec, language: str, end: threading.Event) -> None:
         try:
             with (
                 JsonLines(meeting.live) as live,
-                self._residency.lease(self._stt, spec.label, spec.load_args(), self._stop),
+                self._residency.lease(self._stt, spec.label, spec.load_args(), end),
             ):
-                self._follow(meeting, live, language)
+                self._follow(meeting, live, language, end)
         except CancelledError:
             _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
             self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
 
-    def _follow(self, meeting: Meeting, live: JsonLines, language: str) -> None:
+    def _follow(self, meeting: Meeting, live: JsonLines, language: str, end: threading.Event) -> None:
         position = 0.0
 
         def show(item: Json) -> None:
@@ -77,7 +93,7 @@ class Captions:
                 live.append(segment.to_dict())
                 self._emit(CaptionChanged(meeting.folder, segment.speaker, ""))
                 self._emit(SegmentReady(meeting.folder, segment, preview=True))
-            elif "partial" in item:
+            elif "partial" in item and not end.is_set():
                 partial = item["partial"]
                 self._emit(CaptionChanged(meeting.folder, str(partial["speaker"]), str(partial["text"])))
             elif "skipped" in item:
@@ -86,13 +102,13 @@ class Captions:
 
         for attempt in range(_RESTARTS + 1):
             try:
-                self._stt.load_model(self._stop)
+                self._stt.load_model(end)
                 self._stt.run(
                     "follow",
                     {"meeting": str(meeting.folder), "language": language, "from_s": position},
                     on_item=show,
                     on_progress=lambda *_: None,
-                    cancel=self._stop,
+                    cancel=end,
                 )
                 return
             except WorkerDiedError:

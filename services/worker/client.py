@@ -134,8 +134,8 @@ class Worker:
             if cancel is not None and cancel.is_set():
                 asked_at = self._ask_to_end(number, asked_at)
             frame = self._receive(patience)
-            if frame is None:
-                continue
+            if frame is None or frame.get("id") != number:
+                continue  # nothing yet, or the last words of a call that was given up
             patience.renew()
             if "item" in frame:
                 on_item(frame["item"])

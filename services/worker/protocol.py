@@ -12,6 +12,7 @@ Audio never crosses: a worker reads it from disk itself, so a slow worker cannot
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import threading
@@ -55,11 +56,13 @@ class Channel:
             TimeoutError: Nothing complete came in time; what came is kept for the next call.
             WorkerError: What came is not a frame.
         """
-        self._sock.settimeout(timeout)
         while True:
             frame = self._take()
             if frame is not None:
                 return frame
+            # Not the socket's own time-out: that would cut off a long frame on its way out, too.
+            if not select.select([self._sock], [], [], timeout)[0]:
+                raise TimeoutError
             try:
                 data = self._sock.recv(65536)
             except ConnectionError:

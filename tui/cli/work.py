@@ -16,9 +16,10 @@ from services.events import Event, SegmentReady, StageChanged
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment, as_text, read_segments
-from services.pipeline import NO_SPEECH, Outcome, Pipeline, Plan
+from services.pipeline import Outcome, Pipeline, Plan
 from services.residency import Residency
 from services.settings import Settings
+from services.summarization.engine import NO_SPEECH
 from services.text import clock, one_line
 from tui.cli.output import Status, fail, note, say, say_json
 from tui.cli.signals import interrupted_by
@@ -62,8 +63,9 @@ class Work:
 
     def process(self, source: Path, extra: dict[str, Any] | None = None) -> Outcome:
         """Process one file or meeting, and print what came of it. `extra` is added to the JSON object."""
-        with _ticking(self.pipeline), interrupted_by(self.pipeline.cancel):
-            outcome = self.pipeline.process(source, self.plan)
+        cancel = threading.Event()
+        with _ticking(self.pipeline), interrupted_by(cancel.set):
+            outcome = self.pipeline.process(source, self.plan, cancel)
         if self._json:
             say_json(self.describe(outcome) | (extra or {}))
         else:
