@@ -115,6 +115,7 @@ class SottoApp(CommandsApp):
         self.call_after_refresh(self._start_services)
 
     def _start_services(self) -> None:
+        terminal.painted()
         if self._problems:
             self.notify(
                 " ".join(self._problems), title="Some settings were passed over", severity="warning", markup=False
@@ -216,7 +217,7 @@ class SottoApp(CommandsApp):
 
     # What is fetched
 
-    async def tick(self) -> None:
+    def tick(self) -> None:
         """Fetch the figures and paint what came in since the last time."""
         if not self.is_running:
             return
@@ -229,7 +230,7 @@ class SottoApp(CommandsApp):
         self.figures = self.fetch()
         self.watch_memory()
         self.transcript.flush()
-        await self.summary.flush()
+        self.summary.flush()
 
     def watch_figures(self) -> None:
         on_air = self.situation.on_air

@@ -8,6 +8,7 @@ environment and takes hold of the standard streams at import.
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -169,6 +170,8 @@ def prepare() -> None:
         StorageError: The log's folder cannot be made.
     """
     global _terminal
+    # Imports and the first picture make many objects and no garbage: looking for some takes a tenth of the start.
+    gc.disable()
     if "textual" in sys.modules:
         raise RuntimeError("textual was imported before the terminal was prepared")
     screen = next((fd for fd in (2, 1, 0) if os.isatty(fd)), None)
@@ -178,6 +181,13 @@ def prepare() -> None:
     log = os.open(paths.log_file(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     _terminal = Terminal(screen, log)
     os.close(log)
+
+
+def painted() -> None:
+    """The first picture is on the screen: garbage is collected again, what was made until now not counted."""
+    if _terminal is not None:
+        gc.freeze()
+        gc.enable()
 
 
 def watch_signals(leave: Callable[[int], None]) -> None:

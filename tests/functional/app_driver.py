@@ -51,7 +51,7 @@ async def shown(pilot: AppPilot, app: SottoApp, text: str) -> None:
 async def tick(app: SottoApp, pilot: AppPilot) -> None:
     """Let the screen's timer strike once, also while nothing is at work."""
     app._ticks = -1
-    await app.tick()
+    app.tick()
     await pilot.pause()
 
 

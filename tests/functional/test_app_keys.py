@@ -107,6 +107,19 @@ async def test_in_the_stack_the_panel_where_something_happens_opens_by_itself(tm
         assert focused(app) == 3
 
 
+async def test_the_last_of_two_quick_steps_opens_its_panel(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        app.handle(RecordingStopped(meeting, 5.0))
+        app.handle(running_stage(meeting, "transcribe"))
+        app.handle(running_stage(meeting, "summarize"))
+        for _ in range(5):
+            await pilot.pause()
+        assert focused(app) == 3
+        assert app.main.opened.NUMBER == 3
+
+
 async def test_a_panel_that_a_person_has_chosen_stays(tmp_path: Path) -> None:
     meeting = make_meeting(tmp_path)
     async with running((80, 24)) as (app, pilot):

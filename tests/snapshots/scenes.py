@@ -147,8 +147,13 @@ async def failed(app: SottoApp, meeting: Path) -> None:
 
 
 async def settle(app: SottoApp, pilot: Pilot[int]) -> None:
-    """Let everything that was told be painted."""
-    for _ in range(3):
+    """Let everything that was told be painted: until the picture stays as it is, with all toasts in it."""
+    before = ""
+    while True:
         app._ticks = -1
-        await app.tick()
-        await pilot.pause()
+        app.tick()
+        await pilot.pause(0.05)
+        picture = app.export_screenshot()
+        if picture == before and len(app.screen.query("Toast")) == len(app._notifications):
+            return
+        before = picture

@@ -36,6 +36,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
         scene: Scene, size: tuple[int, int], *keys: str, theme: str = "", wait: Callable[[SottoApp], bool] | None = None
     ) -> bool:
         app = SottoApp(settings.load({"screen": {"theme": theme}}))
+        app.NOTIFICATION_TIMEOUT = 600
         apps.append(app)
 
         async def play(pilot: Pilot[int]) -> None:

@@ -31,9 +31,9 @@ def test_the_app_imports_nothing_heavy() -> None:
     assert not modules & set(HEAVY)
 
 
-def test_the_app_is_painted_before_markdown_and_the_dialogs_are_imported() -> None:
+def test_the_app_is_painted_before_the_dialogs_are_imported() -> None:
     modules = imported("import tui.app")
-    late = ("markdown_it", "textual.widgets._markdown", "tui.screens.open_file", "tree_sitter")
+    late = ("markdown_it", "textual.widgets._markdown", "tui.screens.open_file", "tui.screens.help", "tree_sitter")
     assert not modules & set(late)
 
 

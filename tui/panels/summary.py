@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
 from services.events import Stage, StageStatus
 from services.library.meeting import Meeting
 from services.text import clean, one_line
+from tui.markdown import markdown_rows
 from tui.panels.panel import Panel, Part
 from tui.situation import STAGES, Figures, Situation, StageState
 from tui.widgets.glyphs import bar
-from tui.widgets.sheet import Rows, Sheet
-
-if TYPE_CHECKING:
-    from textual.widgets import Markdown
+from tui.widgets.sheet import Rows, Sheet, SheetView
 
 _TITLES: dict[Stage, str] = {
     "record": "Record", "transcribe": "Transcribe", "summarize": "Summarise", "archive": "Archive",
@@ -40,10 +36,7 @@ _LONGEST_BAR = 40
 
 
 class SummaryPanel(Panel):
-    """Stages of the shown meeting above, its summary below.
-
-    The Markdown widget is imported and mounted with the first text: nobody waits for it at the start.
-    """
+    """Stages of the shown meeting above, its summary below."""
 
     NUMBER = 3
     TITLE = "Summary"
@@ -56,12 +49,11 @@ class SummaryPanel(Panel):
 
     def content(self) -> ComposeResult:
         yield Sheet(id="stages")
-        with VerticalScroll(classes="body"):
-            yield Sheet(id="summary-empty", classes="empty")
+        yield SheetView(classes="body")
 
     @property
     def target(self) -> Widget:
-        return self.query_one(".body")
+        return self.query_one(SheetView)
 
     def add(self, text: str) -> None:
         """The next piece of the summary that is being written."""
@@ -71,35 +63,24 @@ class SummaryPanel(Panel):
         """All of the summary."""
         self._text = clean(markdown)
 
-    async def flush(self) -> None:
+    def flush(self) -> None:
         """Show what has been written since the last time."""
         if self._text == self._shown:
             return
-        before, self._shown = self._shown, self._text
-        self.set_class(not self._shown, "-empty")
-        markdown = await self._markdown()
-        if before and self._shown.startswith(before):
-            await markdown.append(self._shown[len(before) :])
-        else:
-            await markdown.update(self._shown)
+        if not self._text.startswith(self._shown) or not self._shown:
             self.target.scroll_home(animate=False)
-
-    async def _markdown(self) -> Markdown:
-        from textual.widgets import Markdown
-
-        for there in self.query(Markdown):
-            return there
-        markdown = Markdown(open_links=False)
-        await self.query_one(".body").mount(markdown)
-        return markdown
+        self._shown = self._text
+        self._refresh()
 
     def paint(self) -> None:
         if self.situation.meeting != self._meeting:
             self._meeting = self.situation.meeting
             self._text = self._read()
-        self.set_class(not self._text, "-empty")
+            self._shown = self._text
+            self.target.scroll_home(animate=False)
         self.query_one("#stages", Sheet).show(partial(stage_rows, self.situation, self.figures))
-        self.query_one("#summary-empty", Sheet).show(partial(_why_empty, self.situation))
+        rows = partial(markdown_rows, self._shown) if self._shown else partial(_why_empty, self.situation)
+        self.query_one(SheetView).show(rows)
 
     def _read(self) -> str:
         if self._meeting is None:

@@ -16,7 +16,7 @@ from tui.facts import FactsApp
 from tui.widgets.lines import StatusLine, key_rows
 from tui.widgets.sheet import Sheet
 
-STYLES = {"quiet", "line", "good", "warn", "bad", "rec", "accent", "strong", "title", "key", "off"}
+STYLES = {"quiet", "line", "good", "warn", "bad", "rec", "accent", "strong", "title", "key", "off", "h1", "h2", "h3"}
 """Names of the styles that content uses, as `.quiet`; base.tcss says what they look like."""
 
 MARKED = "bold $block-cursor-foreground on $block-cursor-background"

@@ -57,6 +57,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     @on(DescendantFocus)
     def _unfold(self, event: DescendantFocus) -> None:
+        if event.widget is not self.focused:
+            return  # the focus has gone on since
         for node in event.widget.ancestors_with_self:
             if isinstance(node, Panel) and node.has_class("-folded"):
                 self.open_panel(node.NUMBER)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from textual.content import Content
 from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widget import Widget
 
+from tui.widgets.growing import grow
+
 Rows = Sequence[Content]
+_BLANK = Content()
 MakeRows = Callable[[int], Rows]
 """Makes the rows for a width in cells."""
 
@@ -41,16 +48,10 @@ class Sheet(Widget):
         if not width:
             return
         before, self._rows = self._rows, list(self._make(width))
-        if len(before) != len(self._rows):
-            self.refresh(layout=True)
-            return
-        changed = [
-            Region(start, y, end - start, 1)
-            for y, (old, new) in enumerate(zip(before, self._rows, strict=True))
-            for start, end in difference(old, new)
-        ]
-        if changed:
-            self.refresh(*changed)
+        changed = changes(before, self._rows)
+        resized = len(before) != len(self._rows)
+        if changed or resized:
+            self.refresh(*changed, layout=resized)
 
     def on_resize(self) -> None:
         self._update()
@@ -60,6 +61,55 @@ class Sheet(Widget):
 
     def render(self) -> Content:
         return Content("\n").join(self._rows)
+
+
+class SheetView(ScrollView, can_focus=True):
+    """Rows like those of a sheet, scrolled by itself: that more of them come repaints nothing that was there."""
+
+    DEFAULT_CSS = "SheetView { text-wrap: nowrap; }"
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._make: MakeRows = lambda _: ()
+        self._rows: list[Content] = []
+
+    def show(self, make: MakeRows) -> None:
+        """Show other rows."""
+        self._make = make
+        self._update()
+
+    def _update(self) -> None:
+        width = self.scrollable_content_region.width
+        if not width:
+            return
+        before, self._rows = self._rows, list(self._make(width))
+        grow(self, Size(width, len(self._rows)), stays=True)
+        top, height = self.scroll_offset.y, self.size.height
+        for region in changes(before, self._rows):
+            if top <= region.y < top + height:
+                self.refresh(region.translate((0, -top)))
+
+    def on_resize(self) -> None:
+        self._update()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        y += self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if y >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        [strip] = Visual.to_strips(self, self._rows[y].truncate(width), width, 1, self.visual_style)
+        return strip.adjust_cell_length(width, self.rich_style)
+
+
+def changes(before: Rows, after: Rows) -> list[Region]:
+    """The cells that differ, row by row; rows that are new or gone count as a whole."""
+    return [
+        Region(start, y, end - start, 1)
+        for y, (old, new) in enumerate(zip_longest(before, after, fillvalue=_BLANK))
+        for start, end in difference(old, new)
+    ]
 
 
 def difference(old: Content, new: Content) -> list[tuple[int, int]]:

@@ -12,13 +12,14 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.events import Resize
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from services.text import clean, clock
 from tui.transcript import Line, TranscriptIndex, wrap
+from tui.widgets.growing import grow
 
 _VOICES = 6
 
@@ -90,6 +91,8 @@ class TranscriptView(ScrollView, can_focus=True):
             self._index.close()
         self._index = TranscriptIndex(path, self._text_width) if path is not None else None
         self._captions.clear()
+        self._strips.clear()
+        self.refresh()
         self.follow()
         self._stale = True
         self.flush()
@@ -115,14 +118,14 @@ class TranscriptView(ScrollView, can_focus=True):
         if not self._stale:
             return
         self._stale = False
-        before = self._index.height if self._index is not None else 0
+        before, total = (self._index.height if self._index is not None else 0), self._height
         if self._index is not None:
             columns = self._index.columns
             self._index.extend()
             if self._index.columns != columns:
-                self._strips.clear()
+                before = 0
         self._lay_out_captions()
-        self._grown(before)
+        self._grown(before, max(total, self._height))
 
     def follow(self) -> None:
         """Go to the newest line and stay at the end."""
@@ -155,8 +158,7 @@ class TranscriptView(ScrollView, can_focus=True):
         if self._index is not None:
             self._index.resize(self._text_width)
         self._lay_out_captions()
-        self._strips.clear()
-        self._grown(0)
+        self._grown(0, self._height)
 
     def notify_style_update(self) -> None:
         self._strips.clear()
@@ -166,16 +168,15 @@ class TranscriptView(ScrollView, can_focus=True):
     def _text_width(self) -> int:
         return max(10, self.scrollable_content_region.width)
 
-    def _grown(self, before: int) -> None:
-        """Take over the present height, repainting from line `before` on."""
-        size = Size(self._text_width, self._height)
-        if self.virtual_size != size:
-            self.virtual_size = size
-        for y in [y for y in self._strips.keys() if y >= before]:
+    def _grown(self, first: int, last: int) -> None:
+        """Take over the present height, and repaint lines `first` to `last`."""
+        grow(self, Size(self._text_width, self._height), stays=not self.following or self._height <= self.size.height)
+        for y in [y for y in self._strips.keys() if y >= first]:
             self._strips.discard(y)
-        top = max(0, before - self.scroll_offset.y)
-        if top < self.size.height:
-            self.refresh_lines(before, self.size.height)
+        top = max(0, first - self.scroll_offset.y)
+        bottom = min(self.size.height, last - self.scroll_offset.y)
+        if top < bottom:
+            self.refresh(Region(0, top, self.size.width, bottom - top))
         self._tell()
 
     def _tell(self) -> None:
