@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
+from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import find_engine, parse_engine
@@ -101,11 +101,6 @@ class Services:
         """End the processing at work; what its finished stages made stays."""
         self.jobs.cancel()
 
-    def unload_models(self) -> None:
-        """Give back the memory of models that nobody uses; a `ModelChanged` for each follows. A model at work stays."""
-        ask = threading.Thread(target=self._residency.unload_all, args=("as you asked",), name="unload", daemon=True)
-        ask.start()
-
     def _emit(self, event: Event) -> None:
         """Tell the event, and do what follows from it. Nothing here waits before it is told."""
         if isinstance(event, RecordingStopped):
@@ -115,8 +110,8 @@ class Services:
             self.memory.follow(event.meeting)
             if self.settings.recording.captions:
                 self.captions.start(event.meeting, self.plan.stt, self.plan.language)
-        elif isinstance(event, ModelChanged) and event.freed_mb is not None:
-            self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb)
+        elif isinstance(event, ModelChanged) and event.new in (ModelState.READY.value, ModelState.UNLOADED.value):
+            self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb or 0.0)
         elif isinstance(event, RecordingStopped):
             self.memory.follow(None)
             self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.errors import CancelledError, RecorderBusyError, SottoError, StorageError
-from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus
+from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.meeting import UNTITLED, Meeting
@@ -166,6 +166,7 @@ class Pipeline:
     def _stage(self, meeting: Meeting, stage: Stage, outcome: Outcome, work: Callable[[], str]) -> bool:
         """Run one stage unless it is done. A failure is kept in the outcome and on disk. Returns whether it is done."""
         if meeting.stage(stage) == "done":
+            self._emit(StageChanged(meeting.folder, stage, "done"))
             return True
         if stage != "archive" and self._residency.leased:
             self._tell(meeting, stage, "waiting", "until the recording's captions end")
@@ -201,7 +202,10 @@ class Pipeline:
         elif not meeting.transcript.exists() or not meeting.transcript.stat().st_size:
             self._tell(meeting, "summarize", "skipped", NO_SPEECH)
         else:
+            done_before = meeting.stage("summarize") == "done"
             self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, spec, plan))
+            if done_before and meeting.summary.is_file():
+                self._emit(SummaryReady(meeting.folder, meeting.summary.read_text(encoding="utf-8")))
 
     def _write_summary(self, meeting: Meeting, spec: EngineSpec, plan: Plan) -> str:
         written = self._summarizer.summarize(

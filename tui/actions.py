@@ -23,10 +23,6 @@ def _not_stopping(situation: Situation, _: Figures) -> bool:
     return situation.phase is not Phase.STOPPING
 
 
-def _unused_models(situation: Situation, _: Figures) -> bool:
-    return situation.loaded
-
-
 def _something_to_end(situation: Situation, figures: Figures) -> bool:
     return situation.trouble is not None or figures.processing
 
@@ -80,10 +76,6 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "escape", "escape", "escape", "Cancel", "Dismiss the last error; else cancel the processing (it asks).",
         "Meeting", _something_to_end, footer=5, shown="Esc",
-    ),
-    Action(
-        "unload", "u", "unload", "Unload", "Give back the memory of models that nobody uses.", "Meeting",
-        _unused_models, footer=6,
     ),
     Action("record_panel", "1", "panel(1)", "Record panel", "Go to the recording.", "Move"),
     Action("transcript_panel", "2", "panel(2)", "Transcript panel", "Go to the transcript.", "Move"),

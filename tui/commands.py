@@ -80,9 +80,6 @@ class CommandsApp(FactsApp):
 
         self.push_screen(OpenFile(self.last_folder or Path.cwd()), chosen)
 
-    def action_unload(self) -> None:
-        self.services.unload_models()
-
     def action_escape(self) -> None:
         if self.situation.trouble is not None:
             self.situation = replace(self.situation, trouble=None)

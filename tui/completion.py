@@ -34,7 +34,12 @@ class Match:
 
 def resolve(typed: str, base: Path) -> Path:
     """The path that was typed: `~` expanded, relative to `base`."""
-    return base / os.path.expanduser(typed.strip())
+    return base / os.path.expanduser(_anew(typed.strip()))
+
+
+def _anew(typed: str) -> str:
+    """A second root begins the path anew: a folder stands in the input already when somebody types or pastes one."""
+    return typed[max(typed.rfind("//"), typed.rfind("/~/")) + 1 :]
 
 
 def matches(typed: str, base: Path) -> list[Match]:
@@ -42,7 +47,7 @@ def matches(typed: str, base: Path) -> list[Match]:
 
     A folder that cannot be read has no entries.
     """
-    typed = typed.lstrip()
+    typed = _anew(typed.lstrip())
     lead, _, prefix = typed.rpartition("/")
     lead = f"{lead}/" if "/" in typed else ""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from services.text import one_line
 from tui.actions import BY_ID
@@ -19,15 +19,21 @@ def checked(keymap: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             problems.append(f"The action {name} has no key.")
         else:
             good[name] = wanted
-    problems.extend(_clashes(good))
+    for name, sentence in _clashes(good):
+        del good[name]
+        problems.append(sentence)
     return good, problems
 
 
-def _clashes(keymap: Mapping[str, str]) -> Iterable[str]:
-    """Keys that two actions would share: the later one would never be reached."""
-    owner: dict[str, str] = {}
-    for name, action in BY_ID.items():
-        for key in keymap.get(name, action.keys).split(","):
-            first = owner.setdefault(key, name)
-            if first != name:
-                yield f"The key {one_line(key, 20)} is given to {first} and to {name}."
+def _clashes(keymap: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The entries that take a key from another action, which nobody could reach then; a sentence for each."""
+    found: list[tuple[str, str]] = []
+    for name in keymap:
+        given_up = {clash for clash, _ in found}
+        chosen = {other: keymap[other] for other in keymap if other not in given_up}
+        for other, action in BY_ID.items():
+            shared = {*keymap[name].split(",")} & {*chosen.get(other, action.keys).split(",")}
+            if other != name and shared:
+                found.append((name, f"The key {one_line(min(shared), 20)} is given to {other} and to {name}."))
+                break
+    return found

@@ -127,11 +127,6 @@ class Situation:
         """A recorder is, or may be, at work."""
         return self.phase is not Phase.IDLE
 
-    @property
-    def loaded(self) -> bool:
-        """Some model is Ready: it holds memory that nobody uses."""
-        return any(status.state is ModelState.READY for status in self.models.values())
-
 
 def _on_disk(entry: object) -> StageState:
     """A stage as meeting.json tells it."""

@@ -85,7 +85,14 @@ class MemoryMonitor:
 
         Its peak is at least so many MB of PSS then, though no measurement of the monitor fell on it.
         """
-        self._orders.put(lambda: self._ledgers.setdefault(component, Ledger(component)).raise_peak(mb))
+
+        def order() -> None:
+            self._ledgers.setdefault(component, Ledger(component)).raise_peak(mb)
+            if self.latest is not None:
+                known = self.latest.component(component)
+                self._total.raise_peak(self.latest.total.usage.pss - (known.usage.pss if known else 0.0) + mb)
+
+        self._orders.put(order)
 
     def sample(self) -> MemorySnapshot:
         """Measure now. Called by the thread; a program that has none calls it itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.errors import CancelledError, SottoError, WorkerDiedError
 from services.events import CaptionChanged, Emit, Failed, SegmentReady
-from services.files import JsonLines
+from services.files import JsonLines, read_json_lines
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment
@@ -83,7 +83,7 @@ class Captions:
             self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
 
     def _follow(self, meeting: Meeting, live: JsonLines, language: str, end: threading.Event) -> None:
-        position = 0.0
+        position = _position(meeting.live)
 
         def show(item: Json) -> None:
             nonlocal position
@@ -115,3 +115,12 @@ class Captions:
                 if attempt == _RESTARTS:
                     raise
                 _log.warning("the speech process died while following; starting it again", exc_info=True)
+
+
+def _position(live: Path) -> float:
+    """Where the captions of a recording stand, in seconds: another app may have followed it before."""
+    last = 0.0
+    for record in read_json_lines(live):
+        end = record.get("skipped", record).get("end", 0.0)
+        last = max(last, end) if isinstance(end, int | float) else last
+    return last

@@ -10,11 +10,15 @@ import pytest
 from services import settings
 from services.core import Services
 from services.errors import CancelledError
-from services.events import Event, Failed, SegmentReady, StageChanged
+from services.events import Event, Failed, MeetingFinished, SegmentReady, StageChanged, SummaryReady
+from services.files import read_json_lines
+from services.library.segments import read_segments
 from services.lifecycle import ModelState
 from tests.functional.waiting import until
 
 SAMPLE = Path(__file__).parents[2] / "services" / "sample" / "meeting.opus"
+
+LABELS = ("You", "Others")
 
 
 class House:
@@ -69,3 +73,37 @@ def test_work_that_waits_for_the_captions_says_so_until_they_end(house: House) -
     services.stop_recording()
     until(lambda: ("transcribe", "running") in house.stages())
     assert house.stages()[:2] == [("transcribe", "waiting"), ("transcribe", "running")]
+
+
+def test_captions_go_on_where_another_app_left_them(home: Path) -> None:
+    first = House()
+    first.services.start()
+    first.services.start_recording()
+    until(lambda: first.captions() > 1)
+    first.services.close()
+    second = House()
+    second.services.start()
+    until(lambda: second.captions() > 1)
+    second.services.stop_recording()
+    until(lambda: any(isinstance(event, MeetingFinished) for event in second.events))
+    second.services.close()
+    (folder,) = (home / "recordings").iterdir()
+    starts = {
+        speaker: [s.start for s in read_segments(folder / "live.jsonl") if s.speaker == speaker] for speaker in LABELS
+    }
+    assert sum(map(len, starts.values())) >= 4
+    assert all(found == sorted(set(found)) for found in starts.values())
+    assert not [record for record in read_json_lines(folder / "live.jsonl") if "skipped" in record]
+
+
+def test_a_finished_meeting_that_is_opened_is_shown(house: House, home: Path) -> None:
+    services = house.services
+    services.open_file(SAMPLE)
+    until(lambda: any(isinstance(event, MeetingFinished) for event in house.events))
+    house.events.clear()
+    (folder,) = (home / "recordings").iterdir()
+    services.open_file(folder)
+    until(lambda: any(isinstance(event, MeetingFinished) for event in house.events))
+    assert house.stages() == [("transcribe", "done"), ("summarize", "done")]
+    (ready,) = [event for event in house.events if isinstance(event, SummaryReady)]
+    assert ready.markdown == (folder / "summary.md").read_text()

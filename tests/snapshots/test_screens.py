@@ -25,6 +25,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
     # Paths below the home folder are shown with a tilde: the same in every run.
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
+    monkeypatch.setattr(SottoApp, "NOTIFICATION_TIMEOUT", 600)
     (tmp_path / "sounds" / "archive").mkdir(parents=True)
     for name in ("call.wav", "interview.mp3", "notes.txt"):
         (tmp_path / "sounds" / name).write_bytes(b"x")
@@ -36,7 +37,6 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
         scene: Scene, size: tuple[int, int], *keys: str, theme: str = "", wait: Callable[[SottoApp], bool] | None = None
     ) -> bool:
         app = SottoApp(settings.load({"screen": {"theme": theme}}))
-        app.NOTIFICATION_TIMEOUT = 600
         apps.append(app)
 
         async def play(pilot: Pilot[int]) -> None:

@@ -100,3 +100,16 @@ def test_whatever_is_typed_has_an_answer(typed: str) -> None:
     completed = common(typed, found)
     assert completed == typed or completed.lower().startswith(typed.lstrip().lower())
     assert isinstance(problem(typed, base), str)
+
+
+@pytest.mark.parametrize("typed", ["/somewhere//{0}/a.wav", "{0}//{0}/a.wav", "x//{0}/a.wav"])
+def test_a_second_root_begins_the_path_anew(tmp_path: Path, typed: str) -> None:
+    (tmp_path / "a.wav").write_bytes(b"x")
+    text = typed.format(tmp_path)
+    assert resolve(text, Path("/elsewhere")) == tmp_path / "a.wav"
+    assert [match.text for match in matches(text[:-4], Path("/elsewhere"))] == [f"{tmp_path}/a.wav"]
+
+
+def test_a_tilde_begins_the_path_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve("/somewhere/~/a.wav", tmp_path) == tmp_path / "a.wav"

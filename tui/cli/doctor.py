@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Literal
 
 from services import __version__, paths, settings
-from services.errors import SottoError
+from services.core import plan_of
+from services.errors import SottoError, UsageError
 from services.memory import probe
 from services.models.catalogue import CATALOGUE
 from services.recording.client import attach, list_devices
 from services.text import clock
 from tui.cli.output import say, say_json
 
-Verdict = Literal["ok", "note", "missing"]
-_MARK: dict[Verdict, str] = {"ok": "ok     ", "note": "note   ", "missing": "missing"}
+Verdict = Literal["ok", "note", "missing", "wrong"]
 
 _LOW_DISK_GB = 1.0
 """An hour of recording on two channels takes 0.23 GB before it is packed."""
@@ -32,7 +32,7 @@ _LOW_MEMORY_MB = 500.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked. `missing` means that something a person came for does not work."""
+    """One thing that was checked. `missing` and `wrong` mean that something a person came for does not work."""
 
     what: str
     verdict: Verdict
@@ -47,17 +47,18 @@ def run(arguments: Namespace) -> int:
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
-            say(f"{_MARK[finding.verdict]}  {finding.what:<{width}}  {finding.said}")
+            say(f"{finding.verdict:<7}  {finding.what:<{width}}  {finding.said}")
             if finding.hint:
                 say(f"{'':7}  {'':{width}}  {finding.hint}")
-    return int(any(finding.verdict == "missing" for finding in findings))
+    return int(any(finding.verdict in ("missing", "wrong") for finding in findings))
 
 
 def _safely(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
     except SottoError as error:
-        yield Finding(error.title.lower(), "missing", error.message, error.hint)
+        what = "settings" if isinstance(error, UsageError) else error.title.lower()
+        yield Finding(what, "wrong" if isinstance(error, UsageError) else "missing", error.message, error.hint)
 
 
 def _versions() -> Iterator[Finding]:
@@ -90,6 +91,7 @@ def _recorder() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
+    plan_of(settings.load())  # what is set must exist
     for entry in CATALOGUE:
         what = "speech" if entry.job == "stt" else "summary"
         if entry.installed:

@@ -12,7 +12,7 @@ from typing import Any
 from services import settings
 from services.core import plan_of
 from services.errors import CancelledError, SottoError
-from services.events import Event, SegmentReady, StageChanged
+from services.events import Event, SegmentReady
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment, as_text, read_segments
@@ -101,8 +101,6 @@ class Work:
             return
         if isinstance(event, SegmentReady):
             say(_line(event.segment))
-        elif isinstance(event, StageChanged) and event.status == "skipped":
-            note(f"No summary: {event.detail}")
 
 
 def _line(segment: Segment) -> str:
