@@ -233,6 +233,25 @@ async def test_a_fact_after_the_end_is_dropped_quietly(tmp_path: Path) -> None:
     assert app.situation.phase is Phase.IDLE
 
 
+async def test_at_rest_figures_are_fetched_once_a_second() -> None:
+    async with running() as (app, _):
+        fetched = 0
+
+        def fetch() -> Figures:
+            nonlocal fetched
+            fetched += 1
+            return Figures(job=Path("a.wav") if fetched > 2 else None)
+
+        app.fetch = fetch
+        app._ticks = 0
+        for _ in range(8):
+            app.tick()
+        assert fetched == 2
+        for _ in range(8):
+            app.tick()
+        assert fetched == 2 + 5  # at work from the fourth tick on
+
+
 async def test_at_rest_nothing_is_painted_again() -> None:
     async with running() as (app, pilot):
         figures = app.services.memory.sample()
