@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from services.events import RecordingStarted, RecordingStopped
@@ -54,6 +55,16 @@ async def test_a_file_is_found_with_tab_and_opened(tmp_path: Path) -> None:
         assert app.last_folder == tmp_path / "sounds"
         # The file holds no sound: the app says so, and the line below keeps it.
         await until(pilot, lambda: app.situation.trouble is not None)
+
+
+async def test_keys_that_come_all_at_once_keep_their_order() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("o")
+        await listed(pilot, app, "call one.wav", "call two.wav", "empty.wav", "notes.txt")
+        typed = [events.Key(key, character) for key, character in (("n", "n"), ("o", "o"), ("tab", None))]
+        for event in typed:
+            app.post_message(event)
+        await until(pilot, lambda: line(app).value.endswith("/notes.txt"))
 
 
 async def test_the_list_is_walked_with_the_arrows() -> None:

@@ -25,8 +25,11 @@ MARKED = "bold $block-cursor-foreground on $block-cursor-background"
 Answer = TypeVar("Answer")
 
 
-class Dialog(ModalScreen[Answer], Generic[Answer]):
-    """A box over the main screen. The lines below it stay: the recording is never out of sight."""
+class Dialog(ModalScreen[Answer], Generic[Answer], inherit_bindings=False):
+    """A box over the main screen. The lines below it stay: the recording is never out of sight.
+
+    Keys are never bound with priority: one that overtakes letters on their way to an input would act on half a line.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]

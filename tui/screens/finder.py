@@ -50,10 +50,10 @@ class Finder(Dialog[Answer], Generic[Answer]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "mark(-1)", "Up", priority=True),
-        Binding("down", "mark(1)", "Down", priority=True),
-        Binding("pageup", f"mark(-{_SHOWN})", "Up", priority=True),
-        Binding("pagedown", f"mark({_SHOWN})", "Down", priority=True),
+        Binding("up", "mark(-1)", "Up"),
+        Binding("down", "mark(1)", "Down"),
+        Binding("pageup", f"mark(-{_SHOWN})", "Up"),
+        Binding("pagedown", f"mark({_SHOWN})", "Down"),
     ]
 
     def __init__(self, heading: str, hint: str, typed: str = "", first: int = 0) -> None:

@@ -23,7 +23,7 @@ class OpenFile(Finder[Path]):
     """
 
     KEYS = (("Enter", "Open"), ("Tab", "Complete"), ("↑ ↓", "Choose"), ("Esc", "Close"))
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete")]
 
     def __init__(self, folder: Path) -> None:
         super().__init__("Open a file", "Path of an audio or video file", _tilde(folder), first=-1)
@@ -37,8 +37,10 @@ class OpenFile(Finder[Path]):
         typed = self.query_one(Input).value
         if self.item is not None:
             self.fill(self.item.value)
-        else:
-            self.fill(common(typed, await asyncio.to_thread(matches, typed, self._folder)))
+            return
+        found = await asyncio.to_thread(matches, typed, self._folder)
+        if self.query_one(Input).value == typed:  # nothing was typed meanwhile
+            self.fill(common(typed, found))
 
     async def submit(self, item: Item | None, typed: str) -> None:
         if item is not None:
