@@ -78,6 +78,16 @@ async def test_the_list_is_walked_with_the_arrows() -> None:
         await until(pilot, lambda: isinstance(app.screen, MainScreen))
 
 
+async def test_tab_marks_the_first_entry_where_it_can_add_nothing() -> None:
+    async with running() as (app, pilot):
+        await pilot.press("o", *"call ")
+        await listed(pilot, app, "call one.wav", "call two.wav")
+        await pilot.press("tab")
+        await shown(pilot, app, "› call one.wav")
+        await pilot.press("tab")
+        await until(pilot, lambda: line(app).value.endswith("/call one.wav"))
+
+
 async def test_hidden_files_are_listed_when_asked_for() -> None:
     async with running() as (app, pilot):
         await pilot.press("o", ".")

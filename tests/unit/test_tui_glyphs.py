@@ -17,6 +17,7 @@ DB = st.floats(-96.0, 0.0)
 
 @given(st.floats(0, 360_000))
 def test_every_clock_can_be_drawn(seconds: float) -> None:
+    """Feature: big-clock, Property 1: three rows of one width for any time."""
     rows = big(clock(seconds))
     assert len(rows) == 3
     assert len({len(row) for row in rows}) == 1
@@ -48,6 +49,7 @@ def test_the_loud_end_is_marked() -> None:
 
 @given(st.floats(-1, 2), st.integers(1, 50))
 def test_a_bar_is_as_wide_as_asked(share: float, width: int) -> None:
+    """Feature: progress-bar, Property 1: exact width for any share."""
     assert len(bar(share, width).plain) == width
 
 
@@ -77,4 +79,5 @@ def test_levels() -> None:
 
 @given(st.text("abcdé/ ", max_size=80), st.integers(12, 60))
 def test_a_path_is_cut_to_its_place(text: str, width: int) -> None:
+    """Feature: paths, Property 1: never wider than its place."""
     assert len(shorten(Path("/" + text), width)) <= width

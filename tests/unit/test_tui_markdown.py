@@ -131,6 +131,7 @@ def test_every_word_is_shown_once_in_order_and_every_row_fits(lines: list[str], 
 
 @given(st.lists(MARKED, min_size=1, max_size=10).map(" ".join))
 def test_marks_go_and_words_stay(text: str) -> None:
+    """Feature: summary-view, Property 4: only marks are taken away."""
     assert re.findall(r"[abcXYZäß日本]+", inline(text).plain) == re.findall(r"[abcXYZäß日本]+", text)
 
 

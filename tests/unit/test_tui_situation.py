@@ -95,6 +95,8 @@ def test_the_status_line_shows_recording_work_and_trouble() -> None:
     trouble = status_text(RECORDING.failed(DeviceError("There is no microphone.")), Figures(recording=STATUS))
     assert trouble.startswith("● REC 12:34 ")
     assert trouble.endswith("No sound device: There is no microphone.  Esc")
+    waits = replace(STATUS, detail="the second microphone is silent")
+    assert status_text(RECORDING, Figures(recording=waits)).endswith("the second microphone is silent")
     work = status_text(Situation(), Figures(job=Path("a.wav"), waiting=2))
     assert work.endswith("Processing  +2 waiting")
 

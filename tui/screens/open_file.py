@@ -33,14 +33,19 @@ class OpenFile(Finder[Path]):
         return [_item(match) for match in await asyncio.to_thread(matches, typed, self._folder)]
 
     async def action_complete(self) -> None:
-        """Take over the marked entry, or as much as all entries share."""
+        """Take over the marked entry, or as much as all entries share; where that adds nothing, mark the first."""
         typed = self.query_one(Input).value
         if self.item is not None:
             self.fill(self.item.value)
             return
         found = await asyncio.to_thread(matches, typed, self._folder)
-        if self.query_one(Input).value == typed:  # nothing was typed meanwhile
-            self.fill(common(typed, found))
+        if self.query_one(Input).value != typed:
+            return  # something was typed meanwhile
+        shared = common(typed, found)
+        if shared != typed:
+            self.fill(shared)
+        else:
+            self.action_mark(1)
 
     async def submit(self, item: Item | None, typed: str) -> None:
         if item is not None:

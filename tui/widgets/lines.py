@@ -123,6 +123,8 @@ def _rest(situation: Situation, figures: Figures, room: int) -> Sequence[Part]:
         key = "  Esc"  # dismisses it
         said = one_line(f"{situation.trouble.title}: {situation.trouble.message}", room - len(key))
         return [(said, ".bad"), (key, ".key")]
+    if situation.on_air and figures.recording is not None and figures.recording.detail:
+        return [(one_line(figures.recording.detail, max(8, room)), ".warn")]
     if figures.job is not None:
         waiting = f"  +{figures.waiting} waiting" if figures.waiting else ""
         progress = figures.progress
