@@ -35,7 +35,7 @@ _DUMMY = "auto_null"
 """PulseAudio's name for the sink, and its monitor, that it makes when there is no sound hardware."""
 
 _PACTL_SECONDS = 10.0
-_NO_DEVICE = "Plug in a microphone, start the sound server, or process a file that you have."
+_NO_DEVICE = "Plug in a microphone, start the sound server, or write up a file: `o` in the app, `sotto process FILE`."
 
 
 @dataclass(frozen=True, slots=True)

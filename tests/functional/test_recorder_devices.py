@@ -213,7 +213,7 @@ def test_without_a_sound_server_it_says_so(home: Path) -> None:
         pytest.skip("this machine has a sound card")
     with pytest.raises(DeviceError, match="no microphone") as caught:
         start(request(home, "mic"))
-    assert "file:PATH" in caught.value.hint
+    assert "sotto process FILE" in caught.value.hint
 
 
 def test_without_portaudio_it_says_how_to_get_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,4 +99,4 @@ def test_a_device_that_is_not_there_or_not_the_only_one(source: str, message: st
 def test_a_machine_without_devices_says_what_to_do() -> None:
     with pytest.raises(DeviceError) as caught:
         choose("mic", [])
-    assert "file:PATH" in caught.value.hint
+    assert "sotto process FILE" in caught.value.hint

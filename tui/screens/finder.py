@@ -135,7 +135,9 @@ class Finder(Dialog[Answer], Generic[Answer]):
         await self.submit(self.item, event.value)
 
     def _paint(self) -> None:
-        self.query_one(".list", Sheet).show(partial(_rows, self.items, self.marked, self.problem))
+        # None where the dialog was closed while the disk was read.
+        for sheet in self.query(".list").results(Sheet):
+            sheet.show(partial(_rows, self.items, self.marked, self.problem))
 
 
 class Picker(Finder[str]):
