@@ -17,6 +17,9 @@ def run(_: Namespace) -> int:
     from tui import terminal
 
     terminal.prepare()
-    from tui.app import run as run_app
+    try:
+        from tui.app import run as run_app
 
-    return run_app(chosen)
+        return run_app(chosen)
+    finally:
+        terminal.restore()  # whatever happened: what is said next is for the person
