@@ -37,6 +37,17 @@ def plan_of(settings: Settings) -> Plan:
     )
 
 
+def request_of(settings: Settings, sources: tuple[str, ...] = (), title: str = "") -> RecordingRequest:
+    """What these settings want to be recorded; `sources` and `title` where a person names others."""
+    return RecordingRequest(
+        sources=sources or settings.recording.sources,
+        title=title,
+        folder=settings.folder,
+        rate=settings.recording.rate,
+        chunk_seconds=settings.recording.chunk_seconds,
+    )
+
+
 class Services:
     """Every service, and the rules between them: captions follow a recording, processing follows its end.
 
@@ -78,16 +89,7 @@ class Services:
 
     def start_recording(self, sources: tuple[str, ...] = (), title: str = "") -> None:
         """Begin to record; `RecordingStarted` or `Failed` follows."""
-        settings = self.settings
-        self.recording.start(
-            RecordingRequest(
-                sources=sources or settings.recording.sources,
-                title=title,
-                folder=settings.folder,
-                rate=settings.recording.rate,
-                chunk_seconds=settings.recording.chunk_seconds,
-            )
-        )
+        self.recording.start(request_of(self.settings, sources, title))
 
     def stop_recording(self) -> None:
         """End the recording; `RecordingStopped` follows, and then its processing."""

@@ -7,9 +7,9 @@ from argparse import Namespace
 from dataclasses import replace
 
 from services import paths, sample, settings
+from services.core import request_of
 from services.memory.monitor import MemoryMonitor
 from services.memory.report import table
-from services.recording.messages import RecordingRequest
 from services.text import clock
 from tui.cli.output import note, say
 from tui.cli.record import record
@@ -29,16 +29,8 @@ def run(arguments: Namespace) -> int:
     memory.start()
     try:
         note(f"Recording the sample meeting, {arguments.speed:g} times as fast as it was held ...")
-        status = record(
-            RecordingRequest(
-                sources=(f"file:{sample.MEETING}",),
-                folder=folder,
-                title=sample.TITLE,
-                rate=chosen.recording.rate,
-                chunk_seconds=chosen.recording.chunk_seconds,
-                speed=arguments.speed,
-            )
-        )
+        request = request_of(chosen, (f"file:{sample.MEETING}",), sample.TITLE)
+        status = record(replace(request, folder=folder, speed=arguments.speed))
         if status.meeting is None or status.error is not None:
             raise status.error or RuntimeError("a recording without a folder")
         note(f"Recorded {clock(status.seconds)}. Writing it up ...")

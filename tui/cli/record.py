@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from services.core import request_of
 from services.errors import RecorderError
 from services.recording.client import launch
 from services.recording.messages import RecordingRequest, RecordingStatus
@@ -18,16 +20,8 @@ from tui.cli.work import Work, settings_for
 def run(arguments: Namespace) -> int:
     chosen = settings_for(arguments)
     work = Work(chosen, arguments.json)  # first: a wrong engine is told before the meeting, not after it
-    request = RecordingRequest(
-        sources=tuple(arguments.source or chosen.recording.sources),
-        folder=chosen.folder,
-        title=arguments.title,
-        rate=chosen.recording.rate,
-        chunk_seconds=chosen.recording.chunk_seconds,
-        seconds=arguments.seconds,
-        speed=arguments.speed,
-    )
-    status = record(request)
+    request = request_of(chosen, tuple(arguments.source or ()), arguments.title)
+    status = record(replace(request, seconds=arguments.seconds, speed=arguments.speed))
     meeting = status.meeting
     if status.error is not None:
         fail(status.error)
