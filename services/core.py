@@ -39,12 +39,17 @@ def plan_of(settings: Settings) -> Plan:
 
 def request_of(settings: Settings, sources: tuple[str, ...] = (), title: str = "") -> RecordingRequest:
     """What these settings want to be recorded; `sources` and `title` where a person names others."""
+    chosen = settings.recording
     return RecordingRequest(
-        sources=sources or settings.recording.sources,
+        sources=sources or chosen.sources,
         title=title,
         folder=settings.folder,
-        rate=settings.recording.rate,
-        chunk_seconds=settings.recording.chunk_seconds,
+        rate=chosen.rate,
+        chunk_seconds=chosen.chunk_seconds,
+        seconds=chosen.stop_after_minutes * 60 or None,
+        silence_seconds=chosen.stop_after_silence_minutes * 60 or None,
+        disk_warn_mb=chosen.disk_warn_mb,
+        disk_stop_mb=chosen.disk_stop_mb,
     )
 
 
@@ -94,6 +99,14 @@ class Services:
     def stop_recording(self) -> None:
         """End the recording; `RecordingStopped` follows, and then its processing."""
         self.recording.stop()
+
+    def pause_recording(self) -> None:
+        """Keep nothing of what is heard from now on, or go on when that is so already."""
+        self.recording.pause_or_resume()
+
+    def extend_recording(self) -> None:
+        """Let an automatic stop come later."""
+        self.recording.extend()
 
     def open_file(self, path: Path) -> None:
         """Process an audio or video file, or what is left to do of a meeting's folder."""

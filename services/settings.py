@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,7 +26,8 @@ class _Section(BaseModel):
 
 class RecordingSettings(_Section):
     sources: tuple[str, ...] = Field(default=("mic",), min_length=1, max_length=2)
-    """What to record: `mic`, the name of an input device, or `file:PATH`. Two sources give two channels."""
+    """What to record: `mic`, `system` (what the loudspeakers play), the name of an input device, or `file:PATH`.
+    Two sources give two channels."""
 
     rate: int = Field(default=16000, ge=8000, le=48000)
     """Sample rate of the recording in Hz. Recognition works at 16000; more only makes the recording sound better."""
@@ -36,6 +37,22 @@ class RecordingSettings(_Section):
 
     captions: bool = True
     """Show what is said while it is being recorded."""
+
+    stop_after_minutes: float = Field(default=0.0, ge=0.0, le=10080.0)
+    """End a recording when so many minutes have been recorded; 0: never. It is announced a minute before, and a key
+    gives more time."""
+
+    stop_after_silence_minutes: float = Field(default=0.0, ge=0.0, le=1440.0)
+    """End a recording when nothing has been heard for so many minutes; 0: never."""
+
+    disk_warn_mb: float = Field(default=1000.0, ge=0.0, le=1e6)
+    """Warn while recording when less than this is free on the disk, in MB."""
+
+    disk_stop_mb: float = Field(default=200.0, ge=0.0, le=1e6)
+    """End a recording in order when less than this is free on the disk, in MB."""
+
+    archive: Literal["flac", "opus"] = "flac"
+    """What a finished recording is packed into: `flac` keeps every sample, `opus` takes a tenth of the space."""
 
 
 class TranscriptionSettings(_Section):
@@ -65,6 +82,9 @@ class ScreenSettings(_Section):
 
     keymap: dict[str, str] = Field(default_factory=dict)
     """Other keys for actions: action id to key, for example `{ "record" = "f5" }`."""
+
+    notify: Literal["auto", "osc9", "osc777", "bell", "off"] = "auto"
+    """How a warning reaches somebody who looks elsewhere: the terminal's own notification, its bell, or not at all."""
 
 
 class _FileSource(InitSettingsSource):

@@ -116,6 +116,15 @@ class Meeting:
         return self.folder / "summary.md"
 
     @property
+    def notes(self) -> Path:
+        return self.folder / "notes.md"
+
+    @property
+    def events(self) -> Path:
+        """Pauses, gaps and warnings of the recording, a JSON object a line."""
+        return self.folder / "events.jsonl"
+
+    @property
     def memory(self) -> Path:
         return self.folder / "memory.jsonl"
 

@@ -16,7 +16,7 @@ from services.errors import AudioFileError, CancelledError, RecorderError, Sotto
 from services.library.meeting import UNTITLED, Channel, Meeting
 from services.recording.chunks import ChunkWriter, Pcm, chunk_frames
 from services.recording.levels import measure
-from services.recording.messages import ChannelLevel, RecordingRequest, RecordingStatus
+from services.recording.messages import ChannelLevel, Order, RecordingRequest, RecordingStatus
 from services.recording.mixer import Mixer
 from services.recording.sources import Source, open_sources
 
@@ -56,6 +56,11 @@ class Capture:
 
     def start(self) -> None:
         self._thread.start()
+
+    def obey(self, order: Order) -> None:
+        """Do what a person asks for."""
+        if order.command == "stop":
+            self.stop()
 
     def stop(self) -> None:
         """End the recording in order; before it has begun: give it up."""

@@ -24,6 +24,7 @@ from services.recording.connection import Connection
 from services.recording.messages import (
     FILE_PREFIX,
     Device,
+    Order,
     RecordingRequest,
     RecordingStatus,
     encode,
@@ -62,17 +63,16 @@ class RecorderClient:
         Raises:
             RecorderError: It is gone, or does not answer.
         """
-        with Connection.to(self._path) as connection:
-            return connection.ask("status")
+        return self.order(Order("status"))
 
-    def request_stop(self) -> None:
-        """Tell it to end the recording, and do not wait until it has.
+    def order(self, order: Order) -> RecordingStatus:
+        """Tell it to do something, and do not wait until it has been done; returns how things stood then.
 
         Raises:
             RecorderError: It is gone, or does not answer.
         """
         with Connection.to(self._path) as connection:
-            connection.ask("stop")
+            return connection.ask(order)
 
     def stop(self) -> RecordingStatus:
         """End the recording; returns its last status when all is on disk and the next recording may start.
@@ -81,8 +81,8 @@ class RecorderClient:
             RecorderError: It is gone, or does not answer.
         """
         with Connection.to(self._path) as connection:
-            last = connection.ask("stop")
-            connection.send("subscribe")
+            last = connection.ask(Order("stop"))
+            connection.send(Order("subscribe"))
             for last in connection.statuses():  # noqa: B007 - the last one counts
                 pass
         if not last.over:
@@ -99,7 +99,7 @@ class RecorderClient:
             follow, self._follow = self._follow, None
         if follow is None:
             connection = Connection.to(self._path)
-            last = connection.ask("subscribe")
+            last = connection.ask(Order("subscribe"))
         else:
             connection, last = follow
         with connection:

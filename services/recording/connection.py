@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.errors import RecorderError
-from services.recording.messages import Command, RecordingStatus, decode_reply, encode
+from services.recording.messages import Order, RecordingStatus, decode_reply, encode
 
 _ANSWER_SECONDS = 10.0
 """A recorder answers at once. When it does not, it was stopped or hangs, and a person wants to know."""
@@ -32,8 +32,8 @@ class Connection:
             raise RecorderError("No recording is running.", "Press r, or type `sotto record`.") from error
         return Connection(connection)
 
-    def send(self, command: Command) -> None:
-        self.send_line(encode({"command": command}))
+    def send(self, order: Order) -> None:
+        self.send_line(encode(order.to_dict()))
 
     def send_line(self, line: bytes) -> None:
         try:
@@ -41,13 +41,13 @@ class Connection:
         except ConnectionError:
             return  # it has ended: reading tells how
 
-    def ask(self, command: Command) -> RecordingStatus:
-        """Send a command and return the answer.
+    def ask(self, order: Order) -> RecordingStatus:
+        """Send an order and return the answer.
 
         Raises:
             RecorderError: No answer came.
         """
-        self.send(command)
+        self.send(order)
         self._socket.settimeout(_ANSWER_SECONDS)
         try:
             for status in self.statuses():

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.errors import SottoError, UsageError
-from services.recording.messages import MAX_LINE, Command, RecordingStatus, decode_command, encode
+from services.recording.messages import MAX_LINE, Order, RecordingStatus, decode_order, encode
 
 _log = logging.getLogger("sotto.control")
 
@@ -106,13 +106,13 @@ class ControlServer:
     Args:
         path: Where the socket goes, in a folder of mode 0700.
         status: Tells the present status.
-        stop: Ends the recording; returns at once.
+        obey: Takes every order but `status` and `subscribe`, which are answered here; returns at once.
     """
 
-    def __init__(self, path: Path, status: Callable[[], RecordingStatus], stop: Callable[[], None]) -> None:
+    def __init__(self, path: Path, status: Callable[[], RecordingStatus], obey: Callable[[Order], None]) -> None:
         self._path = path
         self._status = status
-        self._stop = stop
+        self._obey = obey
         self._peers: dict[int, Peer] = {}
         self._told_at = 0.0
         self._selector = selectors.DefaultSelector()
@@ -194,14 +194,14 @@ class ControlServer:
 
     def _answer(self, peer: Peer, line: bytes) -> bool:
         try:
-            command: Command = decode_command(line)
+            order = decode_order(line)
         except UsageError as error:
             return peer.reply(_error(error))
-        if command == "stop":
-            _log.info("told to stop")
-            self._stop()
-        elif command == "subscribe":
+        if order.command == "subscribe":
             peer.subscribed = True
+        elif order.command != "status":
+            _log.info("told to %s", order.command)
+            self._obey(order)
         return peer.reply(encode(self._status().to_dict()))
 
     def _keep(self, peer: Peer, alive: bool) -> None:

@@ -4,6 +4,9 @@ The recorder's socket speaks one JSON object a line, UTF-8.
 
     to the recorder     {"command": "status"}       one status line comes back
                         {"command": "stop"}         likewise; the recording ends in order
+                        {"command": "pause"}        likewise; what is heard from now on is not kept
+                        {"command": "resume"}       likewise; the recording goes on where it stood
+                        {"command": "extend", "seconds": 900}   likewise; an automatic stop comes so much later
                         {"command": "subscribe"}    status lines from now on, about five a second, the last one final
     from the recorder   {"type": "status", ...}     a `RecordingStatus`
                         {"type": "error", "error": {...}}   a `SottoError`: that was not understood, nothing changed
@@ -32,8 +35,16 @@ SILENCE_DB = -96.0
 
 FILE_PREFIX = "file:"
 
-State = Literal["starting", "recording", "finishing", "done", "failed"]
-Command = Literal["status", "stop", "subscribe"]
+SYSTEM = "system"
+"""The source that means: what the loudspeakers in use play."""
+
+EXTEND_SECONDS = 900.0
+"""So much later an automatic stop comes when a person asks for more time."""
+
+State = Literal["starting", "recording", "paused", "finishing", "done", "failed"]
+Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend"]
+AlertKind = Literal["no_signal", "dead_channel", "clipping", "overflow", "device_lost", "disk_low", "stopping"]
+Severity = Literal["info", "warning", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +52,18 @@ class RecordingRequest:
     """What to record, and where to.
 
     Attributes:
-        sources: One or two of `mic`, the name of a device, `file:PATH`. Each gives a channel; a single file with two
-            channels gives two.
+        sources: One or two of `mic`, `system`, the name of a device, `file:PATH`. Each gives a channel; a single file
+            with two channels gives two.
         folder: Where meetings are kept; the new one gets a folder in it.
         title: What the meeting is called; may be empty.
         rate: Sample rate of the recording, in Hz.
         chunk_seconds: Length of the files that it is written in.
-        seconds: Stop after so long; None: when it is told to.
+        seconds: Stop when so much has been recorded; None: when it is told to.
         speed: How much faster than real time `file:` sources are played, from 1 on.
+        until: Stop at this time, in seconds since the epoch; None: no matter how late it is.
+        silence_seconds: Stop when nothing has been heard for so long; None: however long it is silent.
+        disk_warn_mb: Warn when less than this is free where the recording goes, in MB (10^6 bytes).
+        disk_stop_mb: End the recording in order when less than this is free.
     """
 
     sources: tuple[str, ...]
@@ -58,6 +73,10 @@ class RecordingRequest:
     chunk_seconds: float = 30.0
     seconds: float | None = None
     speed: float = 1.0
+    until: float | None = None
+    silence_seconds: float | None = None
+    disk_warn_mb: float = 1000.0
+    disk_stop_mb: float = 200.0
 
     def __post_init__(self) -> None:
         """Raises `UsageError` where the request cannot be met."""
@@ -69,8 +88,11 @@ class RecordingRequest:
             raise UsageError(f"{self.rate} Hz cannot be recorded.", "Choose 8000 to 48000.")
         if not 1 <= self.chunk_seconds <= 600:
             raise UsageError(f"Chunks of {self.chunk_seconds:g} s cannot be written.", "Choose 1 to 600 seconds.")
-        if self.seconds is not None and not (self.seconds > 0 and math.isfinite(self.seconds)):
-            raise UsageError(f"{self.seconds:g} s cannot be recorded.", "Give a time above 0.")
+        for seconds in (self.seconds, self.until, self.silence_seconds):
+            if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+                raise UsageError(f"{seconds:g} s cannot be recorded.", "Give a time above 0.")
+        if not (self.disk_warn_mb >= 0 and self.disk_stop_mb >= 0):
+            raise UsageError("Less than nothing cannot be free on a disk.", "Give 0 or more.")
         if not 1 <= self.speed <= 1000:
             raise UsageError(f"A file cannot be played {self.speed:g} times as fast.", "Choose 1 to 1000.")
         if self.speed != 1 and not all(is_file(source) for source in self.sources):
@@ -83,18 +105,25 @@ class RecordingRequest:
     def from_dict(data: Mapping[str, Any]) -> RecordingRequest:
         """Raises `UsageError` where `data` is not a request."""
         try:
-            seconds = data.get("seconds")
             return RecordingRequest(
                 sources=tuple(str(source) for source in data["sources"]),
                 folder=Path(str(data["folder"])),
                 title=str(data.get("title", "")),
                 rate=int(data["rate"]),
                 chunk_seconds=float(data["chunk_seconds"]),
-                seconds=None if seconds is None else float(seconds),
+                seconds=_maybe(data.get("seconds")),
                 speed=float(data.get("speed", 1.0)),
+                until=_maybe(data.get("until")),
+                silence_seconds=_maybe(data.get("silence_seconds")),
+                disk_warn_mb=float(data["disk_warn_mb"]),
+                disk_stop_mb=float(data["disk_stop_mb"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The recorder was not told what to record: {error}.") from error
+
+
+def _maybe(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def is_file(source: str) -> bool:
@@ -110,12 +139,33 @@ class ChannelLevel:
         speaker: The label of its words; empty when there is only one channel.
         peak_db: Highest sample, in dB of full scale, `SILENCE_DB` to 0.
         rms_db: Root mean square, in dB of full scale, `SILENCE_DB` to 0.
+        device: The name that people know the device by; empty for a file, and while there is no device.
     """
 
     source: str
     speaker: str = ""
     peak_db: float = SILENCE_DB
     rms_db: float = SILENCE_DB
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that is wrong with the recording now, or is about to happen. It goes away by itself when it is over.
+
+    Attributes:
+        kind: What it is about.
+        message: What happens, one sentence.
+        hint: What a person can do; may be empty.
+        severity: `info` is worth a line on the screen, `warning` a notification, `critical` may cost the recording.
+        channel: Number of the channel that it is about; None for the whole recording.
+    """
+
+    kind: AlertKind
+    message: str
+    hint: str = ""
+    severity: Severity = "warning"
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +173,7 @@ class RecordingStatus:
     """What the recorder says of itself.
 
     Attributes:
-        state: `starting` (nothing is on disk yet), `recording`, `finishing`, then `done` or `failed`.
+        state: `starting` (nothing is on disk yet), `recording`, `paused`, `finishing`, then `done` or `failed`.
         meeting: The meeting's folder, once there is one.
         title: The meeting's title.
         started: When the recording began, ISO 8601 with offset; empty before.
@@ -132,6 +182,8 @@ class RecordingStatus:
         overflows: Frames that were lost because the disk or the machine did not keep up.
         bytes: What the recording takes on disk.
         detail: What it waits for, where that is not obvious.
+        alerts: What is wrong now, the worst first.
+        stops_in: Seconds until it stops by itself; None when nothing is going to stop it.
         error: Why it failed, or ended early. What was recorded until then is safe.
         pid: The recorder's process.
     """
@@ -145,6 +197,8 @@ class RecordingStatus:
     overflows: int = 0
     bytes: int = 0
     detail: str = ""
+    alerts: tuple[Alert, ...] = ()
+    stops_in: float | None = None
     error: SottoError | None = None
     pid: int = 0
 
@@ -165,6 +219,8 @@ class RecordingStatus:
             "overflows": self.overflows,
             "bytes": self.bytes,
             "detail": self.detail,
+            "alerts": [asdict(alert) for alert in self.alerts],
+            "stops_in": None if self.stops_in is None else round(self.stops_in, 1),
             "error": self.error.to_dict() if self.error else None,
             "pid": self.pid,
         }
@@ -185,6 +241,8 @@ class RecordingStatus:
             overflows=int(data["overflows"]),
             bytes=int(data["bytes"]),
             detail=str(data["detail"]),
+            alerts=tuple(Alert(**alert) for alert in data["alerts"]),
+            stops_in=_maybe(data["stops_in"]),
             error=SottoError.from_dict(data["error"]) if data["error"] else None,
             pid=int(data["pid"]),
         )
@@ -218,8 +276,24 @@ def encode(data: Mapping[str, Any]) -> bytes:
     return json_bytes(data) + b"\n"
 
 
-def decode_command(line: bytes) -> Command:
-    """The command in a line from a stranger.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a line asks of the recorder.
+
+    Attributes:
+        command: What to do.
+        seconds: Of `extend`: how much later.
+    """
+
+    command: Command
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) if self.command == "extend" else {"command": self.command}
+
+
+def decode_order(line: bytes) -> Order:
+    """The order in a line from a stranger.
 
     Raises:
         UsageError: It is none.
@@ -228,15 +302,16 @@ def decode_command(line: bytes) -> Command:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UsageError("That is not JSON.", _EXPECTED) from error
-    command = data.get("command") if isinstance(data, dict) else None
-    for known in get_args(Command):
-        if command == known:
-            found: Command = known
-            return found
-    raise UsageError("That is not a command.", _EXPECTED)
+    if not isinstance(data, dict) or data.get("command") not in get_args(Command):
+        raise UsageError("That is not a command.", _EXPECTED)
+    seconds = data.get("seconds", EXTEND_SECONDS) if data["command"] == "extend" else 0.0
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_EXTENSION:
+        raise UsageError("So much more time cannot be given.", "Give a number of seconds, at most a day.")
+    return Order(data["command"], float(seconds))
 
 
-_EXPECTED = 'One of {"command": "status"}, {"command": "stop"}, {"command": "subscribe"}, one a line.'
+_LONGEST_EXTENSION = 86400.0
+_EXPECTED = 'One of {"command": "status"}, "stop", "pause", "resume", "extend", "subscribe", one a line.'
 
 
 def decode_reply(line: bytes) -> RecordingStatus:

@@ -62,7 +62,7 @@ def run(request: RecordingRequest, parent: socket.socket | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told_to_stop.append(number))
     capture = Capture(request, lambda: server.wake())
-    server = ControlServer(folder / "recorder.sock", lambda: capture.status, capture.stop)
+    server = ControlServer(folder / "recorder.sock", lambda: capture.status, capture.obey)
     if parent is not None:
         server.adopt(parent)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)

@@ -9,7 +9,7 @@ from services.errors import RecorderBusyError, RecorderError, SottoError
 from services.events import Emit, Failed, RecordingStarted, RecordingStopped
 from services.recording import client
 from services.recording.client import Launch, RecorderClient
-from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.messages import EXTEND_SECONDS, Order, RecordingRequest, RecordingStatus
 
 _log = logging.getLogger(__name__)
 
@@ -78,11 +78,26 @@ class RecordingService:
         if launch is not None:
             launch.cancel()
         elif running is not None:
-            threading.Thread(target=self._stop, args=(running,), name="stop recording", daemon=True).start()
+            self._tell(Order("stop"))
 
-    def _stop(self, running: RecorderClient) -> None:
+    def pause_or_resume(self) -> None:
+        """Pause the recording, or let it go on. Nothing happens when there is none."""
+        paused = self.latest is not None and self.latest.state == "paused"
+        self._tell(Order("resume" if paused else "pause"))
+
+    def extend(self) -> None:
+        """Let an automatic stop come later. Nothing happens when there is no recording."""
+        self._tell(Order("extend", EXTEND_SECONDS))
+
+    def _tell(self, order: Order) -> None:
+        with self._lock:
+            running = self._client
+        if running is not None:
+            threading.Thread(target=self._order, args=(running, order), name=order.command, daemon=True).start()
+
+    def _order(self, running: RecorderClient, order: Order) -> None:
         try:
-            running.request_stop()
+            running.order(order)
         except RecorderError as error:
             with self._lock:
                 followed = self._client is running
@@ -119,7 +134,7 @@ class RecordingService:
         if closed:
             running.close()
         elif stop:
-            self._stop(running)
+            self._order(running, Order("stop"))
         last, ended_by = self._follow(running, attached=request is None)
         with self._lock:
             self._client = None

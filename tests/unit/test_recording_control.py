@@ -44,7 +44,9 @@ def test_lines_arrive_whole_however_they_are_cut(lines: list[bytes], cuts: list[
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ControlServer]:
     stops: list[int] = []
-    server = ControlServer(tmp_path / "s", lambda: replace(STATUS, seconds=float(len(stops))), lambda: stops.append(1))
+    server = ControlServer(
+        tmp_path / "s", lambda: replace(STATUS, seconds=float(len(stops))), lambda _: stops.append(1)
+    )
     yield server
     server.unlink()
     server.close()
@@ -60,7 +62,7 @@ def connect(server: ControlServer, tmp_path: Path) -> socket.socket:
 
 def test_what_lies_in_the_sockets_place_goes_and_the_new_one_is_private(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("left over")
-    server = ControlServer(tmp_path / "s", lambda: STATUS, lambda: None)
+    server = ControlServer(tmp_path / "s", lambda: STATUS, lambda _: None)
     mode = (tmp_path / "s").stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
@@ -71,7 +73,7 @@ def test_what_lies_in_the_sockets_place_goes_and_the_new_one_is_private(tmp_path
 
 def test_commands_are_answered(server: ControlServer, tmp_path: Path) -> None:
     with connect(server, tmp_path) as connection, connection.makefile("rb") as replies:
-        for command, seconds in (("status", 0.0), ("stop", 1.0), ("stop", 2.0)):
+        for command, seconds in (("status", 0.0), ("stop", 1.0), ("pause", 2.0), ("subscribe", 2.0)):
             connection.sendall(json.dumps({"command": command}).encode() + b"\n")
             server.serve()
             assert json.loads(replies.readline())["seconds"] == seconds

@@ -12,17 +12,29 @@ from hypothesis import strategies as st
 
 from services.errors import DeviceError, RecorderError, StorageError, UsageError
 from services.recording.messages import (
+    Alert,
+    AlertKind,
     ChannelLevel,
     Command,
+    Order,
     RecordingRequest,
     RecordingStatus,
+    Severity,
     State,
-    decode_command,
+    decode_order,
     decode_reply,
     encode,
 )
 
 plain = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text()
+alerts = st.builds(
+    Alert,
+    kind=st.sampled_from(get_args(AlertKind)),
+    message=st.text(),
+    hint=st.text(),
+    severity=st.sampled_from(get_args(Severity)),
+    channel=st.none() | st.integers(0, 1),
+)
 levels = st.floats(-96, 0).map(lambda value: round(value, 1))
 statuses = st.builds(
     RecordingStatus,
@@ -31,10 +43,12 @@ statuses = st.builds(
     title=st.text(),
     started=st.just("2026-03-14T10:30:00+01:00"),
     seconds=st.integers(0, 10**6).map(lambda value: value / 1000),
-    channels=st.lists(st.builds(ChannelLevel, st.text(), st.text(), levels, levels), max_size=2).map(tuple),
+    channels=st.lists(st.builds(ChannelLevel, st.text(), st.text(), levels, levels, st.text()), max_size=2).map(tuple),
     overflows=st.integers(0),
     bytes=st.integers(0),
     detail=st.text(),
+    alerts=st.lists(alerts, max_size=3).map(tuple),
+    stops_in=st.none() | st.integers(0, 10**6).map(lambda value: value / 10),
     pid=st.integers(0),
 )
 
@@ -68,22 +82,30 @@ def test_a_reply_that_is_none(line: bytes) -> None:
 
 
 @settings(max_examples=300)
-@given(st.binary(max_size=60) | st.recursive(plain, st.lists).map(lambda value: encode({"command": value})))
-def test_a_strangers_line_is_a_command_or_a_usage_error(line: bytes) -> None:
-    """Feature: recording, Property 6: whatever bytes come, they are one of the three commands or an error."""
+@given(
+    st.binary(max_size=60)
+    | st.recursive(plain, st.lists).map(lambda value: encode({"command": value}))
+    | st.recursive(plain | st.floats(), st.lists).map(lambda value: encode({"command": "extend", "seconds": value}))
+)
+def test_a_strangers_line_is_an_order_or_a_usage_error(line: bytes) -> None:
+    """Feature: recording, Property 6: whatever bytes come, they are one of the orders or an error."""
     try:
-        assert decode_command(line) in get_args(Command)
+        order = decode_order(line)
     except UsageError as error:
-        assert "status" in error.hint
+        assert error.hint
+    else:
+        assert order.command in get_args(Command)
+        assert 0 <= order.seconds <= 86400
 
 
 @pytest.mark.parametrize("command", get_args(Command))
-def test_the_commands(command: Command) -> None:
-    assert decode_command(encode({"command": command})) == command
+def test_the_orders(command: Command) -> None:
+    order = Order(command, 60.0 if command == "extend" else 0.0)
+    assert decode_order(encode(order.to_dict())) == order
 
 
 def test_a_request_survives_the_wire() -> None:
-    request = RecordingRequest(("mic", "file:/a b.wav"), Path("/x"), "Title", 48000, 5.0, 3.5)
+    request = RecordingRequest(("mic", "file:/a b.wav"), Path("/x"), "Title", 48000, 5.0, 3.5, until=1e9)
     assert RecordingRequest.from_dict(json.loads(encode(request.to_dict()))) == request
 
 
@@ -98,6 +120,9 @@ def test_a_request_survives_the_wire() -> None:
         ({"chunk_seconds": float("nan")}, "Chunks of nan s"),
         ({"seconds": 0.0}, "0 s"),
         ({"seconds": float("inf")}, "inf s"),
+        ({"until": float("nan")}, "nan s"),
+        ({"silence_seconds": -1.0}, "-1 s"),
+        ({"disk_stop_mb": float("nan")}, "Less than nothing"),
         ({"speed": 0.5}, "0.5 times"),
         ({"speed": 2.0, "sources": ("mic",)}, "no speed"),
     ],
