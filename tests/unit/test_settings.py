@@ -36,7 +36,7 @@ def test_command_line_over_environment_over_file_over_default(config: Path, monk
     [
         (
             "[recording]\nrat = 3\n",
-            ["recording.rat", "config.toml", "chunk_seconds, disk_stop_mb, disk_warn_mb, rate, sources"],
+            ["recording.rat", "config.toml", "chunk_seconds, disk_stop_mb", "rate, sources"],
         ),
         ("[recording]\nrate = 'fast'\n", ["recording.rate", "'fast'", "valid integer"]),
         ("[recording]\nchunk_seconds = 0\n", ["recording.chunk_seconds", "greater than or equal to 1"]),
