@@ -48,26 +48,27 @@ class Moment:
 
 
 class Journal:
-    """The recorder's events of one meeting, on disk as they happen. One thread uses it.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
+    """The recorder's events of one meeting, on disk as they happen. The file comes with the first. One thread uses it."""
 
     def __init__(self, meeting: Meeting) -> None:
-        self._lines = JsonLines(meeting.events)
+        self._path = meeting.events
+        self._lines: JsonLines | None = None
 
     def add(self, kind: Kind, at_s: float, text: str, seconds: float = 0.0) -> None:
         """Write down what happens now, at `at_s` seconds of the recording.
 
         Raises:
-            StorageError: The disk is full.
+            StorageError: The disk is full or the file cannot be written.
         """
+        if self._lines is None:
+            self._lines = JsonLines(self._path)
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         self._lines.append(asdict(Moment(round(at_s, 3), kind, text, now, round(seconds, 3))))
 
     def close(self) -> None:
-        self._lines.close()
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
 
 def add_note(meeting: Meeting, at_s: float, text: str = "") -> Moment:
