@@ -64,6 +64,18 @@ class Source(Protocol):
     def error(self) -> SottoError | None:
         """Why it ended, when it should not have."""
 
+    @property
+    def absent(self) -> str:
+        """Why nothing can come just now, for a person: `the device was unplugged`. Empty while it is there."""
+
+    @property
+    def monitor(self) -> bool:
+        """It is what loudspeakers play: silent, or without any delivery, when nothing plays."""
+
+    @property
+    def device(self) -> str:
+        """The name that people know by what is recorded now; empty for a file, and while it is absent."""
+
     def start(self) -> None: ...
     def stop(self) -> None:
         """End it. Returns soon, also when a device hangs."""
@@ -93,9 +105,11 @@ class DeviceSource:
         self.ring = Ring(int(self.rate * _LIVE_RING_SECONDS), self.channels)
         self.began: float | None = None
         self._name = found.device.description
+        self._monitor = found.device.kind == "monitor"
         self._pulse_source = found.pulse_source
         self._audio = portaudio()
         self._overrun_frames = 0
+        self._started = False
         self._stopped = False
         with self._refusal(), _environment(PULSE_SOURCE, found.pulse_source):
             self._stream = self._audio.InputStream(
@@ -130,6 +144,7 @@ class DeviceSource:
     def start(self) -> None:
         with self._refusal(), _environment(PULSE_SOURCE, self._pulse_source):
             self._stream.start()
+        self._started = True
         _log.info("%s: %s at %d Hz, %d channels", self.label, self._name, self.rate, self.channels)
 
     def stop(self) -> None:
@@ -163,6 +178,18 @@ class DeviceSource:
             f"{self._name} is gone: the device was unplugged or the sound server ended.",
             "What was recorded until then is kept. `sotto devices` lists what there is now.",
         )
+
+    @property
+    def absent(self) -> str:
+        return "the device was unplugged, or the sound server ended" if self._started and self.ended else ""
+
+    @property
+    def monitor(self) -> bool:
+        return self._monitor
+
+    @property
+    def device(self) -> str:
+        return "" if self.absent else self._name
 
     def consumed(self) -> None:
         """A device waits for nobody."""
@@ -221,6 +248,18 @@ class FileSource:
     @property
     def error(self) -> SottoError | None:
         return self._error
+
+    @property
+    def absent(self) -> str:
+        return ""
+
+    @property
+    def monitor(self) -> bool:
+        return False
+
+    @property
+    def device(self) -> str:
+        return ""
 
     def consumed(self) -> None:
         self._room.set()

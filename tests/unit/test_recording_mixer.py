@@ -28,6 +28,9 @@ class Feed:
         self.ended = False
         self.lost = 0
         self.error: SottoError | None = None
+        self.absent = ""
+        self.monitor = False
+        self.device = label if live else ""
 
     def deliver(self, samples: Samples, now: float) -> None:
         """`samples` have just been heard, the last one at `now`."""
