@@ -32,10 +32,12 @@ class Channel:
     Attributes:
         source: The source as the user named it (`mic`, a device, `file:PATH`).
         speaker: The label of its words in the transcript; empty when there is only one channel.
+        device: The name that people know the device by; empty for a file.
     """
 
     source: str
     speaker: str = ""
+    device: str = ""
 
 
 class Meeting:
@@ -128,6 +130,16 @@ class Meeting:
     def memory(self) -> Path:
         return self.folder / "memory.jsonl"
 
+    @property
+    def recording_marker(self) -> Path:
+        """There as long as the meeting is being recorded, and after that if the recorder did not end in order."""
+        return self.folder / ".recording"
+
+    @property
+    def processing_marker(self) -> Path:
+        """Likewise for whoever processes or repairs it."""
+        return self.folder / ".processing"
+
     def info(self) -> dict[str, Any]:
         """What meeting.json says.
 
@@ -189,7 +201,7 @@ class Meeting:
 
         Returns whether the folder is gone.
         """
-        made_by_us = {self.info_file, self.transcript, self.memory}
+        made_by_us = {self.info_file, self.transcript, self.memory, self.recording_marker, self.processing_marker}
         if set(self.folder.iterdir()) - made_by_us or (self.transcript.exists() and self.transcript.stat().st_size):
             return False
         for file in made_by_us:

@@ -74,6 +74,8 @@ def test_only_an_empty_meeting_is_discarded(tmp_path: Path) -> None:
     empty, spoken = Meeting.create(tmp_path, "a"), Meeting.create(tmp_path, "b")
     empty.transcript.touch()
     spoken.transcript.write_text("{}\n")
+    empty.recording_marker.touch()
+    empty.processing_marker.touch()
     assert empty.discard_if_empty()
     assert not spoken.discard_if_empty()
     assert (empty.folder.exists(), spoken.folder.exists()) == (False, True)
