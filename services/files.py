@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -84,6 +85,19 @@ class JsonLines:
             os.write(self._fd, line)
         except OSError as error:
             raise disk_error(self.path, error) from error
+
+    def lock(self) -> bool:
+        """Keep other programs that ask for the same lock from writing, until it is closed.
+
+        Returns whether we have it. Where the file system knows no locks, everybody has it.
+        """
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def close(self) -> None:
         os.close(self._fd)

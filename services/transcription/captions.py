@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from pathlib import Path
@@ -20,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 _RESTARTS = 2
 """A speech process that dies is started again so often, then the meeting goes on without captions."""
+
+_LOOK_SECONDS = 0.5
 
 
 class Captions:
@@ -72,15 +75,29 @@ class Captions:
 
     def _run(self, meeting: Meeting, spec: EngineSpec, language: str, end: threading.Event) -> None:
         try:
-            with (
-                JsonLines(meeting.live) as live,
-                self._residency.lease(self._stt, spec.label, spec.load_args(), end),
-            ):
-                self._follow(meeting, live, language, end)
+            with JsonLines(meeting.live) as live:
+                self._watch(meeting, live, end)
+                if not end.is_set():
+                    with self._residency.lease(self._stt, spec.label, spec.load_args(), end):
+                        self._follow(meeting, live, language, end)
         except CancelledError:
             _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
             self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
+
+    def _watch(self, meeting: Meeting, live: JsonLines, end: threading.Event) -> None:
+        """Show what another program understands, as long as there is one: two would write every word twice."""
+        known = meeting.live.stat().st_size
+        while not live.lock() and not end.wait(_LOOK_SECONDS):
+            with meeting.live.open("rb") as file:
+                file.seek(known)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    known += len(line)
+                    segment = _segment(line)
+                    if segment is not None:
+                        self._emit(SegmentReady(meeting.folder, segment, preview=True))
 
     def _follow(self, meeting: Meeting, live: JsonLines, language: str, end: threading.Event) -> None:
         position = _position(meeting.live)
@@ -115,6 +132,14 @@ class Captions:
                 if attempt == _RESTARTS:
                     raise
                 _log.warning("the speech process died while following; starting it again", exc_info=True)
+
+
+def _segment(line: bytes) -> Segment | None:
+    """The segment in a line of live.jsonl; None for a line of another kind."""
+    try:
+        return Segment.from_dict(json.loads(line))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _position(live: Path) -> float:

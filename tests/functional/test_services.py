@@ -12,6 +12,7 @@ from services.core import Services
 from services.errors import CancelledError
 from services.events import Event, Failed, MeetingFinished, SegmentReady, StageChanged, SummaryReady
 from services.files import read_json_lines
+from services.library.meeting import Meeting
 from services.library.segments import read_segments
 from services.lifecycle import ModelState
 from tests.functional.waiting import until
@@ -107,3 +108,24 @@ def test_a_finished_meeting_that_is_opened_is_shown(house: House, home: Path) ->
     assert house.stages() == [("transcribe", "done"), ("summarize", "done")]
     (ready,) = [event for event in house.events if isinstance(event, SummaryReady)]
     assert ready.markdown == (folder / "summary.md").read_text()
+
+
+def test_two_apps_at_once_write_every_caption_once(house: House) -> None:
+    house.services.start_recording()
+    until(lambda: house.captions() > 0)
+    second = House()
+    second.services.start()
+    try:
+        until(lambda: second.captions() > 0)  # it shows what the first one understands
+        house.services.close()
+        status = second.services.recording.latest
+        assert status is not None
+        assert status.meeting is not None
+        before = second.captions()
+        until(lambda: second.captions() > before and second.services.stt.state is ModelState.PROCESSING)
+        second.services.stop_recording()
+        until(lambda: not second.services.recording.active)
+    finally:
+        second.services.close()
+    starts = [record["start"] for record in read_json_lines(Meeting(status.meeting).live) if "start" in record]
+    assert len(starts) == len(set(starts))
