@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.errors import DeviceError, SottoError
+from services.errors import SottoError
 from services.recording.chunks import Pcm
+from services.recording.gaps import NOTHING_CAME, Absence, Gap
 from services.recording.mixer import Mixer, to_pcm
 from services.recording.ring import Ring, Samples
 
 RATE = 1000
 TICK = 0.1
+FADE = 5
 
 
 class Feed:
     """A source that delivers what the test tells it to, at the time that the test tells."""
 
-    def __init__(self, label: str, live: bool = True, channels: int = 1, rate: int = RATE) -> None:
+    def __init__(
+        self, label: str, live: bool = True, channels: int = 1, rate: int = RATE, monitor: bool = False
+    ) -> None:
         self.label = label
         self.live = live
         self.rate = rate
@@ -29,7 +34,7 @@ class Feed:
         self.lost = 0
         self.error: SottoError | None = None
         self.absent = ""
-        self.monitor = False
+        self.monitor = monitor
         self.device = label if live else ""
 
     def deliver(self, samples: Samples, now: float) -> None:
@@ -37,9 +42,6 @@ class Feed:
         if self.began is None:
             self.began = now - len(samples) / self.rate
         self.ring.write(samples)
-
-    def end(self, error: SottoError | None = None) -> None:
-        self.ended, self.error = True, error
 
     def start(self) -> None: ...
     def stop(self) -> None:
@@ -60,7 +62,7 @@ class Clock:
     def __init__(self, *feeds: Feed) -> None:
         self.now = 0.0
         self.feeds = feeds
-        self.mixer = Mixer(feeds, RATE)
+        self.mixer = Mixer(feeds, RATE, lambda: self.now)
         self.blocks: list[Pcm] = []
 
     def run(self, until: float, *playing: Feed) -> None:
@@ -75,10 +77,6 @@ class Clock:
         for feed in self.feeds:
             feed.stop()
         return np.concatenate([*self.blocks, self.mixer.finish()])
-
-
-def ended(clock: Clock) -> bool:
-    return clock.mixer.ended
 
 
 def heard_at(column: Pcm) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -127,7 +125,6 @@ def test_a_device_that_pauses_comes_back_where_it_belongs() -> None:
     clock.run(2.0, mic, system)
     clock.run(7.0, mic)
     assert sum(len(block) for block in clock.blocks) >= 6.5 * RATE
-    system.began = None  # what a device does when it is asked for the time of its next sample
     clock.run(10.0, mic, system)
     assert clock.mixer.detail == ""
     recording = clock.all()
@@ -153,40 +150,91 @@ def test_a_stop_of_the_whole_process_moves_nothing() -> None:
     assert not heard_at(recording[:, 1]).any()
 
 
-def test_one_device_that_delivers_nothing_any_more_ends_the_recording() -> None:
+def test_a_lone_device_that_delivers_nothing_is_silence_by_the_clock_until_it_is_back() -> None:
     mic = Feed("mic")
     clock = Clock(mic)
     clock.run(1.0, mic)
-    clock.run(10.0)
-    assert not ended(clock), "it may come back"
-    clock.run(12.0)
-    assert ended(clock)
-    assert isinstance(clock.mixer.error, DeviceError)
-    assert len(clock.all()) == RATE
+    clock.run(13.0)
+    assert sum(len(block) for block in clock.blocks) >= 12.5 * RATE, "what was recorded is on disk"
+    assert not clock.mixer.ended
+    assert "mic" in clock.mixer.detail
+    assert clock.mixer.absent == [Absence(0, "mic", NOTHING_CAME, False)]
+    assert clock.mixer.take_gaps() == [], "it is not over"
+    clock.run(15.0, mic)
+    assert clock.mixer.absent == []
+    assert clock.mixer.take_gaps() == [Gap(0, "mic", RATE, 12 * RATE, NOTHING_CAME)]
+    recording = clock.all()
+    assert len(recording) == 15 * RATE
+    assert np.count_nonzero(recording) == 3 * RATE
+    assert not heard_at(recording[:, 0]).any()
 
 
-def test_a_device_that_is_gone_ends_the_recording_when_it_was_the_only_one() -> None:
+def test_a_recording_that_ends_while_the_only_device_is_away_has_its_full_length() -> None:
     mic = Feed("mic")
     clock = Clock(mic)
     clock.run(1.0, mic)
-    mic.end(DeviceError("gone"))
-    clock.run(1.2)
-    assert clock.mixer.ended
-    assert clock.mixer.error is mic.error
-    assert len(clock.all()) == RATE
+    mic.absent = "the device was unplugged"
+    clock.run(5.0)
+    assert clock.mixer.absent == [Absence(0, "mic", "the device was unplugged", False)]
+    assert len(clock.all()) == 5 * RATE
+    assert clock.mixer.take_gaps() == [Gap(0, "mic", RATE, 4 * RATE, "the device was unplugged")]
+    assert clock.mixer.error is None
 
 
 def test_of_two_devices_one_may_go() -> None:
     mic, system = Feed("mic"), Feed("system")
     clock = Clock(mic, system)
     clock.run(1.0, mic, system)
-    system.end(DeviceError("gone"))
+    system.absent = "the sound server is gone"
     clock.run(3.0, mic)
     assert not clock.mixer.ended
     assert "system" in clock.mixer.detail
     recording = clock.all()
     assert np.count_nonzero(recording[:, 0]) == 3 * RATE
     assert np.count_nonzero(recording[:, 1]) == RATE
+    assert clock.mixer.take_gaps() == [Gap(1, "system", RATE, 2 * RATE, "the sound server is gone")]
+
+
+def test_an_idle_monitor_is_silent_and_misses_nothing() -> None:
+    mic, system = Feed("mic"), Feed("system", monitor=True)
+    clock = Clock(mic, system)
+    clock.run(2.0, mic, system)
+    clock.run(5.0, mic)
+    assert (clock.mixer.absent, clock.mixer.detail) == ([], "")
+    clock.run(6.0, mic, system)
+    system.absent = "the sound server is gone"
+    clock.run(8.0, mic)
+    assert clock.mixer.absent == [Absence(1, "system", "the sound server is gone", True)]
+    system.absent = ""
+    clock.run(9.0, mic, system)
+    (gap,) = clock.mixer.take_gaps()
+    assert (gap.at, gap.frames, gap.reason) == (6 * RATE, 2 * RATE, "the sound server is gone")
+    assert not heard_at(clock.all()[:, 1]).any()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_heard_in_a_pause_is_left_out_and_nothing_else(count: int) -> None:
+    feeds = [Feed(f"device {number}") for number in range(count)]
+    clock = Clock(*feeds)
+    clock.run(2.0, *feeds)
+    clock.blocks.append(clock.mixer.pause())
+    assert sum(len(block) for block in clock.blocks) == 2 * RATE
+    clock.run(30.0, *feeds)
+    assert sum(len(block) for block in clock.blocks) == 2 * RATE
+    assert clock.mixer.overflows == 0
+    clock.mixer.resume()
+    clock.run(32.0, *feeds)
+    recording = clock.all()
+    assert len(recording) == 4 * RATE
+    seam = np.arange(2 * RATE - FADE, 2 * RATE + FADE)
+    for column in recording.T:
+        clean = np.delete(column, seam)
+        expected = np.delete(np.concatenate([ramp(0.0, 2.0), ramp(30.0, 2.0)])[:, 0], seam)
+        assert np.array_equal(clean, to_pcm(expected))
+        before, after = column[2 * RATE - FADE : 2 * RATE], column[2 * RATE : 2 * RATE + FADE]
+        assert (np.diff(before.astype(int)) < 0).all(), "it fades out"
+        assert (np.diff(after.astype(int)) > 0).all(), "it fades in"
+    assert clock.mixer.take_gaps() == []
 
 
 def test_a_microphones_channels_are_mixed_and_a_files_are_kept() -> None:
