@@ -17,8 +17,9 @@ import soundfile
 from services.errors import AudioFileError, StorageError
 from services.files import disk_error, sync_folder
 from services.library.meeting import Meeting
-from services.recording.chunks import Pcm, chunk_path
-from services.recording.reader import ChunkReader, chunk_numbers, told_layout
+from services.recording.chunkfiles import chunk_numbers, chunk_path, told_layout
+from services.recording.chunks import Pcm
+from services.recording.reader import ChunkReader
 from services.worker.handler import Call, Handler, Json
 
 _BLOCK_SECONDS = 1.0

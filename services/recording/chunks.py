@@ -13,9 +13,7 @@ What a crash costs:
 from __future__ import annotations
 
 import os
-import struct
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,65 +22,15 @@ from numpy.typing import NDArray
 from services import paths
 from services.errors import StorageError
 from services.files import disk_error, sync_folder
+from services.recording.chunkfiles import HEADER_BYTES, Layout, chunk_frames, chunk_path, header, parse_header
+
+__all__ = ["HEADER_BYTES", "ChunkWriter", "Layout", "Pcm", "chunk_frames", "chunk_path", "header", "parse_header"]
 
 Pcm = NDArray[np.int16]
 """Samples (frames, channels), native byte order."""
 
 FLUSH_SECONDS = 0.5
 SYNC_SECONDS = 5.0
-
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF/WAVE, a `fmt ` of 16 bytes, `data`: the canonical 44 bytes
-HEADER_BYTES = _HEADER.size
-_SAMPLE_BYTES = 2
-_PCM_FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What every chunk of a recording has in common.
-
-    Attributes:
-        rate: Sample rate in Hz.
-        channels: Number of channels.
-        chunk_frames: Frames in every chunk but the last; 0 where it is not known.
-    """
-
-    rate: int
-    channels: int
-    chunk_frames: int = 0
-
-    @property
-    def frame_bytes(self) -> int:
-        return self.channels * _SAMPLE_BYTES
-
-
-def chunk_path(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.wav"
-
-
-def chunk_frames(rate: int, seconds: float) -> int:
-    """Frames of a chunk that is `seconds` long at `rate` Hz."""
-    return max(1, round(rate * seconds))
-
-
-def header(layout: Layout, data_bytes: int) -> bytes:
-    """The 44 bytes before `data_bytes` of samples."""
-    return _HEADER.pack(
-        *(b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE"),
-        *(b"fmt ", 16, _PCM_FORMAT, layout.channels, layout.rate),
-        *(layout.rate * layout.frame_bytes, layout.frame_bytes, 8 * _SAMPLE_BYTES),
-        *(b"data", data_bytes),
-    )
-
-
-def parse_header(data: bytes) -> Layout | None:
-    """Rate and channels from a chunk's first bytes; None when they are no header of ours. Sizes are not looked at."""
-    if len(data) < HEADER_BYTES:
-        return None
-    riff, _, wave, fmt, _, kind, channels, rate, _, _, bits, _, _ = _HEADER.unpack(data[:HEADER_BYTES])
-    if (riff, wave, fmt, kind, bits) != (b"RIFF", b"WAVE", b"fmt ", _PCM_FORMAT, 8 * _SAMPLE_BYTES):
-        return None
-    return Layout(rate, channels) if rate and channels else None
 
 
 class ChunkWriter:

@@ -1,0 +1,182 @@
+"""The chunk format without its samples: names, headers, and how long a recording is. Imports no arrays.
+
+`chunks` describes the format and writes it, `reader` reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.errors import AudioFileError, StorageError
+from services.library.meeting import Meeting
+
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF/WAVE, a `fmt ` of 16 bytes, `data`: the canonical 44 bytes
+HEADER_BYTES = _HEADER.size
+_SAMPLE_BYTES = 2
+_PCM_FORMAT = 1
+_NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,8})\.wav")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What every chunk of a recording has in common.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        channels: Number of channels.
+        chunk_frames: Frames in every chunk but the last; 0 where it is not known.
+    """
+
+    rate: int
+    channels: int
+    chunk_frames: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.channels * _SAMPLE_BYTES
+
+
+def chunk_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06}.wav"
+
+
+def chunk_frames(rate: int, seconds: float) -> int:
+    """Frames of a chunk that is `seconds` long at `rate` Hz."""
+    return max(1, round(rate * seconds))
+
+
+def header(layout: Layout, data_bytes: int) -> bytes:
+    """The 44 bytes before `data_bytes` of samples."""
+    return _HEADER.pack(
+        *(b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE"),
+        *(b"fmt ", 16, _PCM_FORMAT, layout.channels, layout.rate),
+        *(layout.rate * layout.frame_bytes, layout.frame_bytes, 8 * _SAMPLE_BYTES),
+        *(b"data", data_bytes),
+    )
+
+
+def parse_header(data: bytes) -> Layout | None:
+    """Rate and channels from a chunk's first bytes; None when they are no header of ours. Sizes are not looked at."""
+    if len(data) < HEADER_BYTES:
+        return None
+    riff, _, wave, fmt, _, kind, channels, rate, _, _, bits, _, _ = _HEADER.unpack(data[:HEADER_BYTES])
+    if (riff, wave, fmt, kind, bits) != (b"RIFF", b"WAVE", b"fmt ", _PCM_FORMAT, 8 * _SAMPLE_BYTES):
+        return None
+    return Layout(rate, channels) if rate and channels else None
+
+
+class ChunkFiles:
+    """A folder of chunks, whatever happened to it: how many frames it holds, and where.
+
+    Lengths come from the sizes of the files, never from their headers: those may be older than the samples. A frame
+    that was cut short does not count. Damage in the middle does not move what follows: the rest of a short chunk, and a
+    chunk that is missing or empty, are silence of the length that every chunk has. Only where nothing tells that length
+    (no chunk but the last is left, and no `layout` is given) the missing ones are passed over.
+
+    Args:
+        folder: The folder of chunks.
+        layout: What meeting.json says, to fill in what the files do not tell.
+
+    Raises:
+        AudioFileError: There is no chunk and no `layout`.
+    """
+
+    def __init__(self, folder: Path, layout: Layout | None = None) -> None:
+        self._folder = folder
+        self._told = layout.chunk_frames if layout else 0
+        self._numbers: list[int] = []
+        self._sizes: dict[int, int] = {}
+        found = self._list() or layout
+        if found is None:
+            raise AudioFileError(f"{folder} holds no recording.", "Its files are missing or damaged.")
+        self.layout = found
+
+    @property
+    def rate(self) -> int:
+        return self.layout.rate
+
+    @property
+    def channels(self) -> int:
+        return self.layout.channels
+
+    def _list(self) -> Layout | None:
+        self._numbers = chunk_numbers(self._folder)
+        for number in self._numbers:
+            try:
+                with chunk_path(self._folder, number).open("rb") as file:
+                    layout = parse_header(file.read(HEADER_BYTES))
+            except OSError:
+                continue
+            if layout is not None:
+                return layout
+        return None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The chunks that are there, in order; some in between may be missing."""
+        return tuple(self._numbers)
+
+    @property
+    def frames(self) -> int:
+        """Frames that can be read now. Grows while the recording does."""
+        return self._place()[1]
+
+    def _place(self) -> tuple[int, int]:
+        """The number of the chunk at position 0, and the frames there are now."""
+        self._measure()
+        if not self._numbers:
+            return 0, 0
+        last = self._numbers[-1]
+        length = self.chunk_frames
+        first = 0 if length else last
+        return first, (last - first) * length + self._sizes[last]
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames of every chunk but the last, as of the last look at `frames`; 0 where nothing tells."""
+        if not self._told and len(self._numbers) < 2:
+            return 0
+        return max([self._told, *self._sizes.values()])
+
+    def _measure(self) -> None:
+        """Look what has grown: the last chunk, and chunks after it."""
+        if not self._numbers:
+            self.layout = self._list() or self.layout
+        for number in self._numbers:
+            if number not in self._sizes:
+                self._sizes[number] = self._size(number)
+        while self._numbers:
+            last = self._numbers[-1]
+            # In this order: when the next one exists, this one has its final size.
+            more = chunk_path(self._folder, last + 1).exists()
+            self._sizes[last] = max(self._sizes[last], self._size(last))
+            if not more:
+                return
+            self._numbers.append(last + 1)
+            self._sizes[last + 1] = 0
+
+    def _size(self, number: int) -> int:
+        try:
+            size = chunk_path(self._folder, number).stat().st_size
+        except FileNotFoundError:
+            return 0
+        return max(0, size - HEADER_BYTES) // self.layout.frame_bytes
+
+
+def chunk_numbers(folder: Path) -> list[int]:
+    """The numbers of the chunks in `folder`, in order; none when there is no such folder."""
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(int(name[:-4]) for name in names if _NAME.fullmatch(name))
+
+
+def told_layout(meeting: Meeting) -> Layout | None:
+    """The layout that meeting.json tells; None when it is damaged or says nothing."""
+    try:
+        info = meeting.info()
+        layout = Layout(int(info["rate"]), len(info["channels"]), int(info.get("chunk_frames", 0)))
+    except (StorageError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return layout if layout.rate > 0 and layout.channels > 0 and layout.chunk_frames >= 0 else None
