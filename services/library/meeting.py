@@ -168,6 +168,11 @@ class Meeting:
             return float(seconds)
         return 0.0
 
+    def write(self, info: Mapping[str, Any]) -> None:
+        """Write meeting.json anew, whatever it says now."""
+        with self._locked():
+            files.write_atomic(self.info_file, _dump(info))
+
     def update(self, **changes: Any) -> None:
         """Change fields of meeting.json; the others stay. Safe against another process that does the same."""
         with self._locked():
@@ -187,14 +192,6 @@ class Meeting:
         entry = stages.get(stage) if isinstance(stages, dict) else None
         status: StageStatus | None = entry.get("status") if isinstance(entry, dict) else None
         return status
-
-    @property
-    def recorder(self) -> int:
-        """The process that records it, or did; 0 when nothing tells."""
-        stages = self.info().get("stages")
-        entry = stages.get("record") if isinstance(stages, dict) else None
-        pid = entry.get("pid") if isinstance(entry, dict) else None
-        return pid if isinstance(pid, int) and 0 < pid < 1 << 31 else 0
 
     def discard_if_empty(self) -> bool:
         """Remove a meeting that never came to hold anything; one that holds a word or a sample stays.

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.errors import AudioFileError, CancelledError, RecorderError, SottoError, StorageError
-from services.library.meeting import UNTITLED, Channel, Meeting
-from services.recording.chunks import ChunkWriter, Pcm, chunk_frames
+from services.library.meeting import UNTITLED, Channel
+from services.recording.chunks import Pcm
 from services.recording.levels import measure
 from services.recording.messages import ChannelLevel, Order, RecordingRequest, RecordingStatus
 from services.recording.mixer import Mixer
 from services.recording.sources import Source, open_sources
+from services.recording.take import Take
+from services.recording.watch import Disk, Watch
 
 _log = logging.getLogger("sotto.capture")
 
 _TICK_SECONDS = 0.1
-_SPEAKERS = ("You", "Others")
-"""Of two channels the first is this side's microphone, the second is the far end."""
+NEAR, FAR = "You", "Others"
+"""The speakers of two channels."""
 
 
 class Capture:
@@ -34,7 +36,7 @@ class Capture:
 
     Args:
         request: What to record.
-        changed: Called on the recording's thread whenever `status.state` or `status.detail` has changed.
+        changed: Called on the recording's thread whenever `status.state`, `status.detail` or the alerts have changed.
     """
 
     def __init__(self, request: RecordingRequest, changed: Callable[[], None]) -> None:
@@ -42,6 +44,7 @@ class Capture:
         self._changed = changed
         self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._given_up = False
         self._tick_at = time.monotonic()
@@ -58,9 +61,12 @@ class Capture:
         self._thread.start()
 
     def obey(self, order: Order) -> None:
-        """Do what a person asks for."""
+        """Do what a person asks for, within a tick. May be called from any thread."""
         if order.command == "stop":
             self.stop()
+        else:
+            self._orders.put(order)
+            self._wake.set()
 
     def stop(self) -> None:
         """End the recording in order; before it has begun: give it up."""
@@ -82,6 +88,9 @@ class Capture:
             self._publish(state="failed", error=_defect(error), detail="")
 
     def _record(self) -> None:
+        disk = Disk(self._request)
+        if disk.trouble is not None:
+            raise disk.trouble
         sources = open_sources(self._request, self._wake)
         try:
             self._publish(detail=f"waiting for sound from {' and '.join(self._request.sources)}")
@@ -92,9 +101,10 @@ class Capture:
             with self._gate:
                 if self._given_up:
                     return
-                meeting = self._create(mixer)
+                take = self._begin(mixer, sources)
             self._changed()
-            self._write(meeting, mixer, sources, first)
+            watch = Watch(self._request, mixer, sources, disk)
+            self._write(take, mixer, watch, sources, first)
         finally:
             for source in sources:
                 source.stop()
@@ -120,107 +130,114 @@ class Capture:
         before, self._tick_at = self._tick_at, time.monotonic()
         return self._tick_at - before
 
-    def _create(self, mixer: Mixer) -> Meeting:
-        speakers = _SPEAKERS if mixer.channels > 1 else ("",)
-        channels = [Channel(label, speaker) for label, speaker in zip(mixer.labels, speakers, strict=True)]
-        request = self._request
-        info = {
-            "rate": request.rate,
-            "channels": [asdict(channel) for channel in channels],
-            "chunk_frames": chunk_frames(request.rate, request.chunk_seconds),
-            # This tells an interrupted recording: `running`, and that process is no recorder.
-            "stages": {"record": {"status": "running", "pid": os.getpid()}},
-        }
-        meeting = Meeting.create(request.folder, self._status.title, info)
-        levels = tuple(ChannelLevel(channel.source, channel.speaker) for channel in channels)
+    def _begin(self, mixer: Mixer, sources: Sequence[Source]) -> Take:
+        channels = _channels(mixer, sources)
+        take = Take(self._request, self._status.title, channels)
+        levels = tuple(ChannelLevel(each.source, each.speaker, device=each.device) for each in channels)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         self._status = replace(
-            self._status, state="recording", detail="", meeting=meeting.folder, channels=levels, started=started
+            self._status, state="recording", detail="", meeting=take.meeting.folder, channels=levels, started=started
         )
-        return meeting
+        return take
 
-    def _write(self, meeting: Meeting, mixer: Mixer, sources: Sequence[Source], first: Pcm) -> None:
+    def _write(self, take: Take, mixer: Mixer, watch: Watch, sources: Sequence[Source], first: Pcm) -> None:
         """Record until something ends it, then finish the meeting. An error ends it, and undoes nothing."""
-        request = self._request
         error: SottoError | None = None
         detail = ""
         try:
-            writer = ChunkWriter(meeting.audio, request.rate, mixer.channels, request.chunk_seconds)
-        except StorageError:
-            meeting.discard_if_empty()
-            self._publish(meeting=None)
-            raise
-        try:
-            self._put(writer, mixer, first)
-            while not self._stopped.is_set() and writer.frames < self._limit:
-                if mixer.ended:
-                    error = mixer.error
-                    break
-                self._put(writer, mixer, mixer.pull(self._tick()))
-            detail = mixer.detail
-            self._publish(state="finishing", detail="")
+            self._put(take, mixer, watch, first)
+            while not self._stopped.is_set() and not mixer.ended and error is None and not detail:
+                self._heed(take, mixer, watch)
+                self._put(take, mixer, watch, mixer.pull(self._tick()))
+                error, detail = watch.trouble, watch.due
+            error = error or mixer.error
+            if error is not None or detail:
+                take.stopped(error.message if error else detail)
+            self._publish(state="finishing", detail="", stops_in=None)
             for source in sources:
                 source.stop()
-            self._put(writer, mixer, mixer.finish())
+            self._put(take, mixer, watch, mixer.finish())
         except SottoError as problem:
             error = problem
         except Exception as problem:  # noqa: BLE001 - whatever it is, what has been recorded is finished in order
             error = _defect(problem)
-        self._finish(meeting, writer, error, detail)
+        self._finish(take, mixer, error, detail)
 
-    @property
-    def _limit(self) -> float:
-        """Frames after which the recording is complete."""
-        seconds = self._request.seconds
-        return math.inf if seconds is None else max(1, round(seconds * self._request.rate))
+    def _heed(self, take: Take, mixer: Mixer, watch: Watch) -> None:
+        """Do what was asked for since the last tick."""
+        while not self._orders.empty():
+            order = self._orders.get()
+            paused = self._status.state == "paused"
+            if order.command == "pause" and not paused:
+                self._put(take, mixer, watch, mixer.pause())
+                take.pause()
+                silent = tuple(ChannelLevel(each.source, each.speaker) for each in self._status.channels)
+                self._publish(state="paused", channels=silent, alerts=(), detail="")
+            elif order.command == "resume" and paused:
+                mixer.resume()
+                take.resume()
+                self._publish(state="recording")
+            elif order.command == "extend":
+                watch.extend(order.seconds)
 
-    def _put(self, writer: ChunkWriter, mixer: Mixer, block: Pcm) -> None:
-        block = block[: int(min(len(block), self._limit - writer.frames))]
-        writer.write(block)
+    def _put(self, take: Take, mixer: Mixer, watch: Watch, block: Pcm) -> None:
+        """Write `block`, look after the recording, and tell how it stands."""
+        block = block[: watch.room(take.frames)]
+        take.write(block)
+        for gap in mixer.take_gaps():
+            take.gap(gap)
         levels = measure(block, self._request.rate, self._status.channels) if len(block) else self._status.channels
+        if self._status.state != "finishing":  # then the devices are closed
+            levels = tuple(replace(each, device=name) for each, name in zip(levels, mixer.devices, strict=True))
+        paused = self._status.state == "paused"
+        for alert in watch.look(take, block, paused):
+            take.warn(alert)
         self._publish(
-            seconds=writer.frames / self._request.rate,
+            seconds=take.seconds,
             channels=levels,
             overflows=mixer.overflows,
-            bytes=writer.bytes,
-            detail=mixer.detail if self._status.state == "recording" else self._status.detail,
+            bytes=take.bytes,
+            alerts=watch.alerts,
+            stops_in=watch.stops_in,
         )
 
-    def _finish(self, meeting: Meeting, writer: ChunkWriter, error: SottoError | None, detail: str) -> None:
-        if not writer.frames:
-            self._discard(meeting, writer)
-            self._publish(state="failed", error=error or RecorderError("Nothing was recorded."), detail="")
+    def _finish(self, take: Take, mixer: Mixer, error: SottoError | None, detail: str) -> None:
+        if not take.frames:
+            take.discard()
+            error = error or RecorderError("Nothing was recorded.")
+            self._publish(state="failed", meeting=None, error=error, detail="", alerts=(), stops_in=None)
             return
         try:
-            writer.close()
-            meeting.update(duration_s=round(writer.frames / self._request.rate, 3), overflows=self._status.overflows)
-            meeting.set_stage("record", "done", error.message if error else detail)
+            for gap in mixer.take_gaps():
+                take.gap(gap)
+            take.finish(error, detail, self._status.overflows, mixer.drift)
         except StorageError as problem:
             error = error or problem
         if error is not None:
             _log.error("ended early: %s", error)
+        state = "done" if error is None else "failed"
         self._publish(
-            state="done" if error is None else "failed",
-            error=error,
-            detail="",
-            seconds=writer.frames / self._request.rate,
-            bytes=writer.bytes,
+            state=state, error=error, detail=detail, alerts=(), stops_in=None, seconds=take.seconds, bytes=take.bytes
         )
-
-    def _discard(self, meeting: Meeting, writer: ChunkWriter) -> None:
-        """Remove a meeting whose first sample could not be written."""
-        writer.discard()
-        meeting.discard_if_empty()
-        self._publish(meeting=None)
 
     def _publish(self, **changes: Any) -> None:
         with self._gate:
             if self._given_up:
                 return
             before = self._status
-            self._status = replace(before, **changes)
-        if (before.state, before.detail) != (self._status.state, self._status.detail):
+            self._status = now = replace(before, **changes)
+        if (before.state, before.detail, before.alerts) != (now.state, now.detail, now.alerts):
             self._changed()
+
+
+def _channels(mixer: Mixer, sources: Sequence[Source]) -> list[Channel]:
+    """Who speaks on which channel: of two, a microphone is this side and what loudspeakers play the far end."""
+    names = list(zip(mixer.labels, mixer.devices, strict=True))
+    if len(names) == 1:
+        return [Channel(names[0][0], "", names[0][1])]
+    first_is_far = sources[0].monitor and not sources[-1].monitor
+    speakers = (FAR, NEAR) if first_is_far else (NEAR, FAR)
+    return [Channel(label, speaker, device) for (label, device), speaker in zip(names, speakers, strict=True)]
 
 
 def _defect(error: Exception) -> RecorderError:

@@ -77,7 +77,7 @@ def test_a_file_comes_back_sample_for_sample(home: Path, tmp_path: Path, channel
     assert (info["title"], info["rate"], info["duration_s"], info["chunk_frames"]) == ("Weekly sync", RATE, 7.3, RATE)
     assert info["stages"]["record"] == {"status": "done"}
     speakers = [""] if channels == 1 else ["You", "Others"]
-    assert info["channels"] == [{"source": source, "speaker": speaker} for speaker in speakers]
+    assert info["channels"] == [{"source": source, "speaker": speaker, "device": ""} for speaker in speakers]
     assert [channel.speaker for channel in status.channels] == speakers
     for path in status.meeting.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

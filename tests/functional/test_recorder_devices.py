@@ -85,7 +85,7 @@ def test_what_is_said_into_the_microphone_is_in_the_recording(home: Path, pulse:
     assert alike > 0.98
     assert status.meeting is not None
     info = Meeting(status.meeting).info()
-    assert info["channels"] == [{"source": "mic", "speaker": ""}]
+    assert info["channels"] == [{"source": "mic", "speaker": "", "device": MICROPHONE_NAME}]
     assert info["duration_s"] == status.seconds == round(len(sound) / RATE, 3)
 
 
