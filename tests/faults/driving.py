@@ -1,0 +1,79 @@
+"""The recorder while it is made to fail: started, killed, and what it left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import soundfile
+
+from services.library.meeting import Meeting
+from services.recording.client import RecorderClient, attach, start
+from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.reader import MeetingAudio
+from tests.faults.sound import Signal
+from tests.functional.command import sotto
+from tests.functional.waiting import until
+
+_BEHIND_SECONDS = 0.6
+"""What is heard is on its way for a moment: through the sound server, PortAudio and the ring."""
+
+
+@contextmanager
+def recording(home: Path, *sources: str, **more: Any) -> Iterator[RecorderClient]:
+    """A recording that has begun; it is ended, if the test did not."""
+    request = RecordingRequest(sources or ("mic",), home / "recordings", **({"chunk_seconds": 2.0} | more))
+    with start(request) as client:
+        try:
+            yield client
+        finally:
+            if (left := attach()) is not None:
+                left.stop()
+
+
+def caught_up(client: RecorderClient) -> None:
+    """Wait until all that has been played by now is in the recording."""
+    now = client.status().seconds
+    until(lambda: client.status().seconds >= now + _BEHIND_SECONDS)
+
+
+def folder_of(status: RecordingStatus) -> Meeting:
+    """The meeting that is being recorded."""
+    assert status.meeting is not None
+    return Meeting(status.meeting)
+
+
+def kill(pid: int) -> None:
+    """kill -9; returns when the process is gone."""
+    process = psutil.Process(pid)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+def heard(meeting: Meeting, channel: int = 0) -> Signal:
+    """One channel of what was recorded, as sotto reads it."""
+    with MeetingAudio(meeting.folder) as audio:
+        return np.asarray(audio.read(0, audio.frames)[:, channel] / 32768, np.float64)
+
+
+def played_by_others(meeting: Meeting) -> Signal:
+    """What a reader of WAV files that knows nothing of sotto gets out of the chunks, one after another."""
+    chunks = [soundfile.read(path)[0] for path in sorted(meeting.audio.iterdir())]
+    return np.concatenate([np.zeros(0), *chunks])
+
+
+def process(meeting: Meeting) -> dict[str, Any]:
+    """Finish a meeting from the shell, as a person does: recovered, transcribed, archived. Returns the result."""
+    done = sotto("process", meeting.folder, "--json", "--summary", "none")
+    (result,) = done.objects
+    assert (done.code, result["error"]) == (0, None), done.out
+    assert meeting.stage("record") == meeting.stage("archive") == "done"
+    assert meeting.archive.exists()
+    assert not meeting.audio.exists()
+    return result
