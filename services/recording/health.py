@@ -97,8 +97,8 @@ class Health:
         found = extents(block)
         if len(block):
             self._came_at = now
-            self._silence.feed(len(block), [high - low for low, high in found], {away.channel for away in absences})
-        elif now - self._came_at > _STALE_SECONDS:
+        self._silence.feed(len(block), [high - low for low, high in found], {away.channel for away in absences})
+        if now - self._came_at > _STALE_SECONDS:
             self._silence.forget()
         for clipping, (low, high) in zip(self._clippings, found, strict=True):
             clipping.feed(block, low, high, now)

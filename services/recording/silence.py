@@ -109,7 +109,7 @@ class Silence:
         """So much has come.
 
         Args:
-            frames: How many.
+            frames: How many, maybe none.
             spans: From the lowest to the highest sample of each channel.
             absent: Numbers of the channels whose device is away. What comes from them is none of theirs.
         """
@@ -117,7 +117,7 @@ class Silence:
             channel.absent = channel.number in absent
             if channel.absent:
                 channel.forget()
-            else:
+            elif frames:
                 channel.feed(frames, span)
 
     def forget(self) -> None:
