@@ -1,0 +1,120 @@
+"""What a person can ask of a recording that runs: a pause, more time; and what is written down about it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.errors import StorageError
+from services.library.meeting import Meeting
+from services.library.moments import read_moments
+from services.recording.client import RecorderClient, start
+from services.recording.messages import Order, RecordingStatus, State
+from services.recording.reader import MeetingAudio
+from tests.functional.pulse import MICROPHONE, MONITOR, Pulse
+from tests.functional.recordings import RATE, file_of, noise, request
+from tests.functional.waiting import until
+
+
+def wait_for(client: RecorderClient, state: State) -> RecordingStatus:
+    until(lambda: client.status().state == state)
+    return client.status()
+
+
+def meeting_of(status: RecordingStatus) -> Meeting:
+    assert status.meeting is not None
+    return Meeting(status.meeting)
+
+
+def test_a_pause_leaves_no_mark_in_the_sound_and_one_in_the_journal(home: Path, tmp_path: Path) -> None:
+    samples = noise(3.0)
+    with start(request(home, file_of(tmp_path, samples))) as client:
+        until(lambda: client.status().seconds > 0.5)
+        client.order(Order("pause"))
+        client.order(Order("pause"))  # the second one changes nothing
+        paused = wait_for(client, "paused")
+        assert paused.stops_in is None
+        client.order(Order("resume"))
+        client.order(Order("resume"))
+        *_, last = client.updates()
+    assert (last.state, last.error, last.seconds) == ("done", None, 3.0)
+    meeting = meeting_of(last)
+    with MeetingAudio(meeting.folder) as audio:
+        assert np.array_equal(audio.read(0, audio.frames), samples)
+    pause, resume = read_moments(meeting)
+    assert (pause.kind, resume.kind) == ("pause", "resume")
+    assert pause.at_s == resume.at_s == paused.seconds
+    assert datetime.fromisoformat(pause.time) <= datetime.fromisoformat(resume.time)
+    assert meeting.info()["paused_s"] == pytest.approx(resume.seconds, abs=0.002)
+    assert resume.seconds > 0
+
+
+def test_a_paused_recording_can_be_stopped(home: Path, tmp_path: Path) -> None:
+    with start(request(home, file_of(tmp_path, noise(30.0)))) as client:
+        until(lambda: client.status().seconds > 0.3)
+        client.order(Order("pause"))
+        paused = wait_for(client, "paused")
+        last = client.stop()
+    assert (last.state, last.error, last.seconds) == ("done", None, paused.seconds)
+    info = meeting_of(last).info()
+    assert info["paused_s"] > 0
+    assert info["duration_s"] == paused.seconds
+
+
+def test_more_time_is_given_to_the_sample(home: Path, tmp_path: Path) -> None:
+    with start(request(home, file_of(tmp_path, noise(30.0)), seconds=1.0)) as client:
+        left = client.order(Order("extend", 0.5)).stops_in
+        assert left is not None
+        assert left <= 1.0
+        *_, last = client.updates()
+    assert (last.state, last.seconds, last.detail) == ("done", 1.5, "1 s were recorded")
+    meeting = meeting_of(last)
+    assert [moment.kind for moment in read_moments(meeting)][-1] == "stop"
+    assert meeting.info()["stages"]["record"] == {"status": "done", "detail": last.detail}
+
+
+@pytest.mark.audio
+def test_what_loudspeakers_play_is_the_others_whatever_comes_first(home: Path, pulse: Pulse) -> None:
+    with start(request(home, MONITOR, MICROPHONE)) as client:
+        status = client.stop()
+    assert [channel.speaker for channel in status.channels] == ["Others", "You"]
+
+
+def test_without_room_on_the_disk_nothing_is_begun(home: Path, tmp_path: Path) -> None:
+    disk = os.statvfs(tmp_path)
+    more_than_there_is = disk.f_blocks * disk.f_frsize / 1e6 + 1
+    with pytest.raises(StorageError, match="MB are free"):
+        start(request(home, file_of(tmp_path, noise(1.0)), disk_stop_mb=more_than_there_is))
+    assert not (home / "recordings").exists()
+
+
+def test_a_disk_that_fills_up_ends_it_in_order_before_it_is_full(home: Path, tmp_path: Path) -> None:
+    folder = home / "recordings"
+    folder.mkdir()
+    size = 40
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with start(request(home, file_of(tmp_path, noise(60.0)), disk_stop_mb=20, disk_warn_mb=30)) as client:
+            assert client.status().alerts == ()
+            (folder / "big").write_bytes(bytes(15 * 10**6))
+            until(lambda: any(alert.kind == "disk_low" for alert in client.status().alerts))
+            (folder / "bigger").write_bytes(bytes(15 * 10**6))
+            *_, last = client.updates()
+        assert isinstance(last.error, StorageError)
+        assert "MB are free" in last.error.message
+        info = meeting_of(last).info()
+        assert info["stages"]["record"] == {"status": "done", "detail": last.error.message}
+        assert info["duration_s"] == last.seconds > 0
+        with MeetingAudio(meeting_of(last).folder) as audio:
+            assert audio.frames == round(last.seconds * RATE)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
