@@ -1,45 +1,29 @@
-"""A transcript as lines of a given width, without holding it: byte offsets into the file, and which line each starts.
+"""A transcript as lines of a given width, without holding it: byte offsets into the files, and which line each starts.
 
-A segment costs 18 bytes here, however long its text is.
+An entry costs 31 bytes here, however long its text is.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
-from services.text import clean, clock
+from services.library.meeting import Meeting
+from services.text import clock
+from tui.entries import Entry, parse_event, parse_note, parse_segment
+from tui.tail import Tail
+from tui.wrapping import wrap
 
-_BLOCK = 1 << 16
 _LONGEST_NAME = 12
-_HOUR = 3600.0
-_LONGEST_SECONDS = 100 * _HOUR
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the file: a segment, or a span that the captions skipped (then without speaker).
-
-    Attributes:
-        start: Seconds from the start of the meeting.
-        speaker: Who spoke; empty where nobody can tell.
-        text: The words, on one line, fit for a terminal.
-        skipped: True for a span that captions had no time for.
-    """
-
-    start: float
-    speaker: str
-    text: str
-    skipped: bool = False
+_PARSERS = (parse_segment, parse_event, parse_note)
+_SPEECH = 0
+"""Number of the transcript itself among the files; events and notes follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,134 +54,87 @@ class Columns:
     text: int
 
     @staticmethod
-    def fit(width: int, long: bool, name: int) -> Columns:
+    def fit(width: int, latest: float, name: int) -> Columns:
         """The columns of a view `width` cells wide.
 
         Args:
             width: All there is.
-            long: The meeting has reached one hour, which takes two more digits.
+            latest: The latest time, in seconds: from one hour on it takes more cells.
             name: Cells of the longest name; 0 for no names.
         """
-        time = 7 if long else 5
+        time = max(5, len(clock(latest)))
         name = min(name, _LONGEST_NAME)
         return Columns(time, name, max(8, width - time - 2 - (name + 2 if name else 0)))
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Cut `text` into lines of at most `width` cells, between words; a word that is too long is cut inside.
-
-    Args:
-        text: Words with single blanks between them.
-        width: At least 2, so that a wide character fits.
-    """
-    if not text.isascii():
-        return _wrap_wide(text, width)
-    lines: list[str] = []
-    position, end = 0, len(text)
-    while end - position > width:
-        cut = text.rfind(" ", position, position + width + 1)
-        if cut <= position:
-            lines.append(text[position : position + width])
-            position += width
-        else:
-            lines.append(text[position:cut])
-            position = cut + 1
-    lines.append(text[position:])
-    return lines
-
-
-def _wrap_wide(text: str, width: int) -> list[str]:
-    lines: list[str] = []
-    line, used = "", 0
-    for word in text.split(" "):
-        needed = cell_len(word)
-        if line and used + 1 + needed <= width:
-            line, used = f"{line} {word}", used + 1 + needed
-            continue
-        if line:
-            lines.append(line)
-        *full, line = chop_cells(word, width) if needed > width else (word,)
-        lines.extend(full)
-        used = cell_len(line)
-    lines.append(line)
-    return lines
-
-
-def parse(line: bytes) -> Entry | None:
-    """The entry of one line of the file; None for a line that is damaged or of another kind."""
-    try:
-        record = json.loads(line)
-        return _entry(record) if isinstance(record, dict) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _entry(record: dict[str, Any]) -> Entry:
-    if "skipped" in record:
-        span = record["skipped"]
-        start, end = float(span["start"]), float(span["end"])
-        text = f"{clock(start)} to {clock(end)} follows in the final transcript"
-        return Entry(start, "", text, skipped=True)
-    speaker = " ".join(clean(str(record.get("speaker", ""))).split())
-    start = float(record["start"])
-    if not 0.0 <= start < _LONGEST_SECONDS:
-        raise ValueError(start)
-    return Entry(start, speaker, " ".join(clean(str(record["text"])).split()))
-
-
 class TranscriptIndex:
-    """Where each segment of a growing transcript file is, and on which line it starts at the present width.
+    """Where each entry of a growing transcript is, and on which line it starts at the present width.
+
+    Entries are the segments in the order of their file, and between them the moments of the meeting: each after the
+    segments that had begun.
 
     Args:
-        path: A transcript.jsonl or live.jsonl; it may not exist yet.
+        path: A transcript.jsonl or live.jsonl; it may not exist yet. notes.md and events.jsonl lie beside it.
         width: Of the view, in cells.
+
+    Attributes:
+        height: Number of lines.
+        stable: How many of them are as they were before the last change.
+        columns: How wide the columns are.
     """
 
     def __init__(self, path: Path, width: int) -> None:
         self.path = path
+        meeting = Meeting(path.parent)
+        self._tails = (Tail(path), Tail(meeting.events), Tail(meeting.notes, edited=True))
         self._width = width
-        self._fd = -1
-        self._clear()
+        # For each entry: its file, place and size there; its time, for moments to find theirs; speaker and lines.
+        self._files, self._offsets, self._sizes = array("B"), array("Q"), array("I")
+        self._places, self._voices = array("d"), array("H")
+        self._heights, self._tops = array("I"), array("I")
+        self._last_segment = -1
+        self._names: list[str] = []
+        self._latest = 0.0
+        self.height = self.stable = 0
+        self.columns = Columns.fit(width, 0.0, 0)
         self._recent = lru_cache(maxsize=128)(self._wrapped)
 
-    def _clear(self) -> None:
-        self._end = 0
-        self._offsets = array("Q")
-        self._sizes = array("I")
-        self._tops = array("I")
-        self._voices = array("H")
-        self._names: list[str] = []
-        self._long = False
-        self.height = 0
-        self.columns = Columns.fit(self._width, False, 0)
-
     def __len__(self) -> int:
-        return len(self._offsets)
+        return len(self._files)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for tail in self._tails:
+            tail.close()
+
+    def changed(self) -> bool:
+        """Whether there is something to take in; a cheap look."""
+        return any(tail.changed() for tail in self._tails)
 
     def extend(self) -> bool:
         """Take in what was appended; returns whether anything changed. A file that was replaced is read anew."""
-        if not self._open():
-            return False
-        before = len(self)
-        columns = self.columns
-        for offset, line in self._new_lines():
-            entry = parse(line)
-            if entry is not None:
-                self._add(offset, len(line), entry)
-        if self.columns != columns:
-            self._measure()
-        return len(self) != before
+        there = first = len(self)
+        changed = False
+        for number, tail in enumerate(self._tails):
+            if tail.renew():
+                first = min(first, self._drop(number))
+                changed = True
+            for offset, line in tail.lines():
+                entry = _PARSERS[number](line)
+                if entry is not None:
+                    first = min(first, self._insert(number, offset, len(line), entry))
+                    changed = True
+        if first < there:
+            self._recent.cache_clear()
+        self.stable = self._tops[first] if first < there else self.height
+        self._stack(first)
+        self._fit()
+        return changed
 
     def resize(self, width: int) -> None:
         """Lay the lines out for another width."""
         if width != self._width:
             self._width = width
-            self._measure()
+            self._fit()
 
     def line(self, y: int) -> Line:
         """Line `y` of `height`."""
@@ -210,66 +147,73 @@ class TranscriptIndex:
         return Line(entry, lines[part] if part < len(lines) else "", part == 0, named, voice)
 
     def voice(self, speaker: str) -> int:
-        """Number of a speaker, from 1; 0 for nobody."""
+        """Number of a speaker, from 1; 0 for nobody. A new name may take room from the text."""
+        number = self._number(speaker)
+        self._fit()
+        return number
+
+    def _number(self, speaker: str) -> int:
         if not speaker:
             return 0
         if speaker not in self._names:
             self._names.append(speaker)
-            self.columns = Columns.fit(self._width, self._long, self._longest_name())
         return self._names.index(speaker) + 1
 
-    def _longest_name(self) -> int:
-        return max((cell_len(name) for name in self._names), default=0)
+    def _insert(self, file: int, offset: int, size: int, entry: Entry) -> int:
+        """Put an entry at its place; returns its number."""
+        place = entry.place
+        if file == _SPEECH:
+            # Segments of two channels may overlap: one never stands before an earlier line of the file.
+            if self._last_segment >= 0:
+                place = max(place, self._places[self._last_segment])
+            number = bisect_left(self._places, place, lo=self._last_segment + 1)
+            self._last_segment = number
+        else:
+            number = bisect_right(self._places, place)
+            self._last_segment += number <= self._last_segment
+        self._files.insert(number, file)
+        self._offsets.insert(number, offset)
+        self._sizes.insert(number, size)
+        self._places.insert(number, place)
+        self._voices.insert(number, self._number(entry.speaker))
+        self._heights.insert(number, len(wrap(entry.text, self.columns.text)))
+        self._latest = max(self._latest, entry.start)
+        return number
 
-    def _open(self) -> bool:
-        try:
-            there = self.path.stat()
-        except OSError:
-            return self._fd >= 0
-        if self._fd >= 0 and (os.fstat(self._fd).st_ino != there.st_ino or there.st_size < self._end):
-            self.close()
-            self._clear()
-            self._recent.cache_clear()
-        if self._fd < 0:
-            try:
-                self._fd = os.open(self.path, os.O_RDONLY)
-            except OSError:
-                return False
-        return True
+    def _drop(self, file: int) -> int:
+        """Forget the entries of one file; returns the number of the first of them."""
+        gone = [number for number, origin in enumerate(self._files) if origin == file]
+        for values in (self._files, self._offsets, self._sizes, self._places, self._voices, self._heights):
+            for number in reversed(gone):
+                del values[number]
+        segments = [number for number, origin in enumerate(self._files) if origin == _SPEECH]
+        self._last_segment = segments[-1] if segments else -1
+        if file == _SPEECH:
+            self._names.clear()
+        return gone[0] if gone else len(self)
 
-    def _new_lines(self) -> Iterator[tuple[int, bytes]]:
-        """Offset and bytes of each complete line behind what has been read."""
-        rest = b""
-        while block := os.pread(self._fd, _BLOCK, self._end + len(rest)):
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                offset = self._end
-                self._end += len(line) + 1
-                yield offset, line
+    def _stack(self, first: int) -> None:
+        """Set the lines right on which the entries from number `first` on start."""
+        top = self._tops[first - 1] + self._heights[first - 1] if first else 0
+        *tops, self.height = accumulate(self._heights[first:], initial=top)
+        self._tops[first:] = array("I", tops)
 
-    def _add(self, offset: int, size: int, entry: Entry) -> None:
-        voice = self.voice(entry.speaker)
-        if entry.start >= _HOUR and not self._long:
-            self._long = True
-            self.columns = Columns.fit(self._width, True, self._longest_name())
-        self._offsets.append(offset)
-        self._sizes.append(size)
-        self._voices.append(voice)
-        self._tops.append(self.height)
-        self.height += len(wrap(entry.text, self.columns.text))
-
-    def _measure(self) -> None:
-        """Count the lines of all segments anew, reading the file once more."""
+    def _fit(self) -> None:
+        """Fit the columns to what is there. Where they change, all lines are counted anew, reading the files again."""
+        longest = max((cell_len(name) for name in self._names), default=0)
+        columns = Columns.fit(self._width, self._latest, longest)
+        if columns == self.columns:
+            return
+        self.columns = columns
         self._recent.cache_clear()
-        self.columns = Columns.fit(self._width, self._long, self._longest_name())
-        top = 0
+        self.stable = 0
         for number in range(len(self)):
-            self._tops[number] = top
-            top += len(wrap(self._read(number).text, self.columns.text))
-        self.height = top
+            self._heights[number] = len(wrap(self._read(number).text, columns.text))
+        self._stack(0)
 
     def _read(self, number: int) -> Entry:
-        entry = parse(os.pread(self._fd, self._sizes[number], self._offsets[number]))
+        file = self._files[number]
+        entry = _PARSERS[file](self._tails[file].read(self._offsets[number], self._sizes[number]))
         return entry if entry is not None else Entry(0.0, "", "")
 
     def _wrapped(self, number: int) -> tuple[Entry, list[str]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.events import CaptionChanged, RecordingStarted, SegmentReady
+from services.library.meeting import Meeting
+from services.library.moments import Journal, add_note
 from services.library.segments import Segment
 from tests.functional.app_driver import AppPilot, append, make_meeting, running, screen_text, tick
 from tui.app import SottoApp
@@ -156,6 +158,109 @@ async def test_every_speaker_has_a_colour(tmp_path: Path, theme: str) -> None:
         assert len(colours) == 6
         assert len(text) == 1
         assert not colours & text
+
+
+def rows(app: SottoApp) -> list[str]:
+    """The lines of the transcript in sight, without what frames them."""
+    view = app.transcript.view
+    return [view.render_line(y).text.strip() for y in range(min(view.size.height, view.virtual_size.height))]
+
+
+async def test_notes_and_pauses_stand_between_the_segments_and_the_open_caption_stays_last(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 40)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        add_note(Meeting(meeting), 1, "before anybody spoke")
+        await tick(app, pilot)
+        assert rows(app) == ["0:01  ► before anybody spoke"]
+        await say(app, pilot, meeting, 0, 2)
+        app.handle(CaptionChanged(meeting, "You", "and while I speak"))
+        add_note(Meeting(meeting), 6, "buy [red]milk[/red]")
+        app.transcript.moments_changed()
+        journal = Journal(Meeting(meeting))
+        journal.add("pause", 9.5, "Paused at 14:03:10")
+        journal.add("warning", 9.5, "this is for the status line")
+        await tick(app, pilot)
+        said = [row[:36] for row in rows(app) if "meeting about money." not in row]
+        assert said == [
+            "0:00  You     Number 0. These are th",
+            "0:01          ► before anybody spoke",
+            "0:05  Others  Number 1. These are th",
+            "0:06          ► buy [red]milk[/red]",
+            "0:09          Paused at 14:03:10",
+            "···  You     and while I speak",
+        ]
+        journal.add("resume", 9.5, "Resumed at 14:08:08, after 4:58")
+        journal.close()
+        app.handle(CaptionChanged(meeting, "You", ""))
+        await say(app, pilot, meeting, 2, 3)
+        assert [row[:21] for row in rows(app)[-3:-1]] == ["0:09          Resumed", "0:10  You     Number "]
+        append(meeting / "transcript.jsonl", segments(0, 3))
+        app.handle(SegmentReady(meeting, segments(2, 3)[0], preview=False))
+        await tick(app, pilot)
+        assert [row for row in rows(app) if "►" in row] == ["0:01          ► before anybody spoke", said[3]]
+
+
+async def test_notes_count_as_lines_that_wait_and_do_not_move_the_reader(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 40)
+        await pilot.press("up")
+        await pilot.pause()
+        before = rows(app)
+        add_note(Meeting(meeting), 300, "noted")
+        await tick(app, pilot)
+        assert rows(app) == before
+        assert app.transcript.border_subtitle == "1 new line · End follows"
+        await pilot.press("end")
+        await pilot.pause()
+        assert rows(app)[-1] == "5:00          ► noted"
+        add_note(Meeting(meeting), 301, "and more")
+        await tick(app, pilot)
+        assert rows(app)[-1] == "5:01          ► and more"
+        for width in (60, 140, 80):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            await tick(app, pilot)
+            assert rows(app)[-1] == "5:01          ► and more"
+
+
+async def test_notes_that_are_edited_in_another_window_are_shown(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        append(meeting / "transcript.jsonl", segments(0, 3))
+        add_note(Meeting(meeting), 6, "as it was")
+        app.situation = app.situation.showing(meeting)
+        await pilot.press("2")
+        await tick(app, pilot)
+        assert "► as it was" in screen_text(app)
+        (meeting / "notes.md").write_text("# Mine\n\n- 0:06 as it is now\n- 0:00 and\x1b]0;x\x07 one more")
+        await tick(app, pilot)
+        assert "as it was" not in screen_text(app)
+        assert [row for row in rows(app) if "►" in row] == [
+            "0:00          ► and one more",
+            "0:06          ► as it is now",
+        ]
+
+
+@pytest.mark.parametrize("theme", ["sotto-dark", "sotto-light", "sotto-16", "sotto-contrast"])
+async def test_a_note_stands_out_and_a_pause_does_not(tmp_path: Path, theme: str) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24), {"screen": {"theme": theme}}) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        append(meeting / "live.jsonl", [Segment(0, 1, "Words.")])
+        add_note(Meeting(meeting), 1, "noted")
+        journal = Journal(Meeting(meeting))
+        journal.add("pause", 5, "Paused")
+        journal.close()
+        await tick(app, pilot)
+        await pilot.press("2")
+        words, note, pause = [list(app.transcript.view.render_line(y))[1].style for y in range(3)]
+        time = next(iter(app.transcript.view.render_line(0))).style
+        assert words is not None and note is not None and pause is not None and time is not None
+        assert note.color != words.color
+        assert (pause.color, pause.dim) == (time.color, time.dim) != (words.color, words.dim)
 
 
 async def test_ten_thousand_segments_are_cheap_and_all_there(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from rich.cells import cell_len
 
 from services.library.segments import Segment
 from services.text import clean
-from tui.transcript import Columns, Line, TranscriptIndex, parse, wrap
+from tui.entries import parse_segment
+from tui.transcript import Columns, Line, TranscriptIndex
+from tui.wrapping import wrap
 
 PLAIN = st.text("abcdefgh.,?!'-[]0123", min_size=1, max_size=30)
 ANY = st.text(
@@ -160,11 +162,13 @@ def test_a_file_that_was_written_anew_in_its_place_is_read_anew(tmp_path: Path) 
      b'{"start": -1, "text": "a"}', b'{"start": 1e300, "text": "a"}', b'{"skipped": {}}', b'\xff\xfe'],
 )  # fmt: skip
 def test_a_damaged_line_is_passed_over(line: bytes) -> None:
-    assert parse(line) is None
+    assert parse_segment(line) is None
 
 
 def test_control_characters_never_reach_the_screen() -> None:
-    entry = parse(json.dumps({"start": 0, "text": "a\x1b[31mred\x07\nb", "speaker": "Eve\x1b]0;x\x07"}).encode())
+    entry = parse_segment(
+        json.dumps({"start": 0, "text": "a\x1b[31mred\x07\nb", "speaker": "Eve\x1b]0;x\x07"}).encode()
+    )
     assert entry is not None
     assert (entry.text, entry.speaker) == ("ared b", "Eve")
 
@@ -174,7 +178,7 @@ def test_a_skipped_span_says_so(tmp_path: Path) -> None:
     path.write_text('{"skipped": {"start": 42.0, "end": 73.5}}\n')
     index = TranscriptIndex(path, 80)
     index.extend()
-    assert index.line(0).entry.skipped
+    assert index.line(0).entry.kind == "skipped"
     assert index.line(0).text == "0:42 to 1:13 follows in the final transcript"
 
 
@@ -187,9 +191,10 @@ def test_the_speaker_is_named_when_it_changes(tmp_path: Path) -> None:
 
 
 def test_columns_give_the_text_what_time_and_name_leave() -> None:
-    assert Columns.fit(60, long=False, name=6) == Columns(5, 6, 45)
-    assert Columns.fit(60, long=True, name=0) == Columns(7, 0, 51)
-    assert Columns.fit(60, long=False, name=99).name == 12
+    assert Columns.fit(60, 3599.9, name=6) == Columns(5, 6, 45)
+    assert Columns.fit(60, 3600.0, name=0) == Columns(7, 0, 51)
+    assert Columns.fit(60, 36000.0, name=0) == Columns(8, 0, 50)
+    assert Columns.fit(60, 0.0, name=99).name == 12
 
 
 def test_ten_thousand_segments_cost_their_offsets_only(tmp_path: Path) -> None:
@@ -206,6 +211,6 @@ def test_ten_thousand_segments_cost_their_offsets_only(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(index) == 10_000
     assert index.line(index.height - 1).entry.text.startswith("9999 ")
-    # 18 bytes a segment, up to twice that for arrays that have room to grow; the file itself is over a megabyte.
+    # 31 bytes a segment, up to twice that for arrays that have room to grow; the file itself is over a megabyte.
     assert path.stat().st_size > 1_000_000
     assert held < 600_000

@@ -56,6 +56,10 @@ class TranscriptPanel(Panel):
             self._last = text
         self.view.caption(speaker, text)
 
+    def moments_changed(self) -> None:
+        """A note was taken, or the recorder noted something. It is read at the next `flush`."""
+        self.view.changed()
+
     def flush(self) -> None:
         """Paint what came in since the last time."""
         self.view.flush()

@@ -18,10 +18,17 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from services.text import clean, clock
-from tui.transcript import Line, TranscriptIndex, wrap
+from tui.transcript import Line, TranscriptIndex
 from tui.widgets.growing import grow
+from tui.wrapping import wrap
 
 _VOICES = 6
+_LOOKS = {
+    "speech": "transcript--text",
+    "skipped": "transcript--skipped",
+    "note": "transcript--note",
+    "event": "transcript--event",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class TranscriptView(ScrollView, can_focus=True):
     """Follows the end of a transcript until the reader scrolls up, then stays where the reader is."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "transcript--time", "transcript--text", "transcript--skipped", "transcript--caption",
+        "transcript--time", "transcript--text", "transcript--skipped", "transcript--caption", "transcript--note",
+        "transcript--event",
     } | {f"voice-{number}" for number in range(1, _VOICES + 1)}  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_up", show=False),
@@ -115,17 +123,14 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def flush(self) -> None:
         """Show what has come in since the last time; cheap when that is nothing."""
-        if not self._stale:
+        if not self._stale and (self._index is None or not self._index.changed()):
             return
         self._stale = False
-        before, total = (self._index.height if self._index is not None else 0), self._height
+        total = self._height
         if self._index is not None:
-            columns = self._index.columns
             self._index.extend()
-            if self._index.columns != columns:
-                before = 0
         self._lay_out_captions()
-        self._grown(before, max(total, self._height))
+        self._grown(self._index.stable if self._index is not None else 0, max(total, self._height))
 
     def follow(self) -> None:
         """Go to the newest line and stay at the end."""
@@ -212,7 +217,7 @@ class TranscriptView(ScrollView, can_focus=True):
         voice = self._voice(line.voice) if line.voice else self._look("transcript--text")
         time = clock(line.entry.start) if line.first else ""
         name = line.entry.speaker if line.first and line.named else ""
-        style = self._look("transcript--skipped" if line.entry.skipped else "transcript--text")
+        style = self._look(_LOOKS[line.entry.kind])
         return self._row(index, width, (time, self._look("transcript--time")), (name, voice), (line.text, style))
 
     def _draw_caption(self, index: TranscriptIndex, caption: Caption, width: int) -> Strip:
