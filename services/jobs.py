@@ -51,6 +51,7 @@ class Jobs:
     def close(self) -> None:
         """End the work and the thread. What is on disk stays, and can be taken up again."""
         self._closing = True
+        self._pipeline.leave()
         self._todo.put(None)
         while self._thread.is_alive():
             self.cancel()

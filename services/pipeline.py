@@ -9,15 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, RecorderBusyError, SottoError, StorageError
+from services.errors import CancelledError, SottoError, StorageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.meeting import UNTITLED, Meeting
+from services.library.repair import mend
+from services.library.unfinished import claim, is_meeting
 from services.memory.monitor import Peak
 from services.memory.report import log_record
 from services.models.catalogue import EngineSpec
-from services.recording.client import recorder_at_work
 from services.residency import Residency
 from services.summarization.engine import NO_SPEECH
 from services.summarization.service import Summarizer
@@ -72,19 +73,6 @@ def _title(folder: Path) -> str:
         return folder.name  # it has vanished, which the outcome tells already
 
 
-def _finish_recording(meeting: Meeting) -> None:
-    """Take what a recorder left that was killed, or that a full disk kept from saying that it had ended.
-
-    Raises:
-        RecorderBusyError: It still records. What it has so far would be taken for the whole meeting.
-    """
-    if meeting.stage("record") != "running":
-        return
-    if recorder_at_work(meeting):
-        raise RecorderBusyError("The meeting is still being recorded.", "Process it when the recording has ended.")
-    meeting.set_stage("record", "done", "The recorder was ended from outside; what it wrote is here.")
-
-
 class Pipeline:
     """Processes meetings, one at a time. `process` runs on one thread; `progress` is for any.
 
@@ -102,6 +90,7 @@ class Pipeline:
         self._transcriber = Transcriber(stt, residency, emit)
         self._summarizer = Summarizer(llm, residency, emit)
         self._cancel = threading.Event()
+        self._leaving = False
         self._peak = Peak()
         self.progress: Progress | None = None
 
@@ -139,17 +128,26 @@ class Pipeline:
             self._emit(MeetingFinished(outcome.meeting, _title(outcome.meeting), outcome.ok))
         return outcome
 
+    def leave(self) -> None:
+        """From now on a cancel means that sotto is closed: nobody gave the work up, and it counts as unfinished."""
+        self._leaving = True
+
     def _times(self) -> tuple[float, float]:
         return sum(m.load_s for m in self._models), sum(m.unload_s for m in self._models)
 
     def _run(self, source: Path, plan: Plan, outcome: Outcome) -> None:
-        if (source / "meeting.json").is_file():
-            meeting, made = Meeting.open(source.absolute()), False  # workers are at home in another folder
-            _finish_recording(meeting)
+        if is_meeting(source):
+            meeting, made = Meeting(source.absolute()), False  # workers are at home in another folder
         else:
             info = {"file": str(source.absolute())}
             meeting, made = Meeting.create(plan.folder, source.stem, info), True
-        outcome.meeting = meeting.folder
+        with claim(meeting):
+            mend(meeting)
+            outcome.meeting = meeting.folder
+            self._stages(meeting, made, plan, outcome)
+
+    def _stages(self, meeting: Meeting, made: bool, plan: Plan, outcome: Outcome) -> None:
+        """Do what is left to do of a meeting that is nobody else's now; `made`: it was made for this."""
         audio = Path(str(meeting.info().get("file", meeting.folder)))
         transcribed = self._stage(
             meeting, "transcribe", outcome, lambda: self._transcribe(meeting, audio, plan, outcome)
@@ -177,15 +175,23 @@ class Pipeline:
         except SottoError as error:
             _log.warning("%s of %s failed: %s %s", stage, meeting.folder.name, error, error.hint)
             outcome.errors.append(error)
-            self._tell(meeting, stage, "failed", error.message)
             if isinstance(error, CancelledError):
+                self._stop(meeting, stage, error)
                 raise
+            self._tell(meeting, stage, "failed", error.message)
             return False
         finally:
             self.progress = None
             self._note_memory(meeting, stage)
         self._tell(meeting, stage, "done", detail)
         return True
+
+    def _stop(self, meeting: Meeting, stage: Stage, error: CancelledError) -> None:
+        """Say whether a person gave the stage up, or it is only put off."""
+        if self._leaving:
+            meeting.set_stage(stage, "waiting", "sotto was closed")
+        else:
+            self._tell(meeting, stage, "failed", error.message)
 
     def _transcribe(self, meeting: Meeting, audio: Path, plan: Plan, outcome: Outcome) -> str:
         result = self._transcriber.transcribe(

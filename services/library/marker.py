@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,11 +122,11 @@ def look(path: Path, could_hold: Callable[[int], bool] = is_recorder, pid: int =
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return "none"
     except OSError:
-        return "left"  # a link, or not ours to read: no recorder of ours made it
+        return "none"  # a link, or not ours to read: nobody of us made it
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return "none"
         known, locked = _named(fd)
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

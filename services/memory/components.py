@@ -70,7 +70,13 @@ def detached_recorder(pid: int) -> int | None:
 
 
 def is_recorder(pid: int) -> bool:
-    return _component(command_line(pid)) == RECORDER
+    """Whether process `pid` is a recorder: the number may belong to another program by now."""
+    return pid > 0 and _component(command_line(pid)) == RECORDER
+
+
+def is_app(pid: int) -> bool:
+    """Whether process `pid` is an app or a command of sotto."""
+    return pid > 0 and _component(command_line(pid)) == UI
 
 
 def programs() -> list[int]:

@@ -8,18 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import psutil
-
 from services import paths
 from services.childlog import ChildLog
 from services.errors import CancelledError, DeviceError, RecorderBusyError, RecorderError, SottoError, StorageError
-from services.library.meeting import Meeting
 from services.recording.connection import Connection
 from services.recording.messages import (
     FILE_PREFIX,
@@ -35,7 +31,6 @@ from services.text import one_line
 __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "attach", "list_devices", "start"]
 
 _MODULE = "services.recording.recorder"
-_LEAVING_SECONDS = 1.0
 
 
 def _ignore(_: str) -> None:
@@ -236,29 +231,6 @@ def attach() -> RecorderClient | None:
     except RecorderError:
         return None
     return None if status.over else client
-
-
-def recorder_at_work(meeting: Meeting) -> bool:
-    """Whether the recorder that meeting.json names is alive, whether it answers or not.
-
-    One that has told its last status has a moment to be gone.
-    """
-    deadline = time.monotonic() + _LEAVING_SECONDS
-    while _is_recorder(meeting.recorder):
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _is_recorder(pid: int) -> bool:
-    """Whether process `pid` is a recorder: the number may belong to another program by now."""
-    try:
-        return pid > 0 and _MODULE in psutil.Process(pid).cmdline()
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False
-    except psutil.AccessDenied:
-        return True  # of another user: nobody here can tell, and an unfinished meeting can wait
 
 
 def busy_error() -> RecorderBusyError:

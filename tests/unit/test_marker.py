@@ -167,18 +167,18 @@ def test_what_is_no_file_is_nobody_s_marker(path: Path) -> None:
     outside = path.with_name("outside")
     outside.write_text("precious")
     path.symlink_to(outside)
-    assert look(path, always) == "left"
+    assert look(path, always) == "none"
     with pytest.raises(StorageError):
         Marker(path)
     assert outside.read_text() == "precious"
     path.unlink()
     path.mkdir()
-    assert look(path, never) == "left"
+    assert look(path, always) == "none"
     with pytest.raises(StorageError):
         Marker(path)
     path.rmdir()
     os.mkfifo(path)
-    assert look(path, never) == "left"  # and does not wait for somebody to write
+    assert look(path, always) == "none"  # and does not wait for somebody to write
 
 
 def test_a_folder_that_is_gone_is_told(path: Path) -> None:
