@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 import soundfile
 
 from services.library.meeting import Meeting
@@ -26,6 +28,14 @@ _BEHIND_SECONDS = 0.6
 
 
 @contextmanager
+def temporary_home() -> Iterator[Path]:
+    """An empty SOTTO_HOME for as long as it lasts."""
+    with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as name, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SOTTO_HOME", name)
+        yield Path(name)
+
+
+@contextmanager
 def recording(home: Path, *sources: str, **more: Any) -> Iterator[RecorderClient]:
     """A recording that has begun; it is ended, if the test did not."""
     request = RecordingRequest(sources or ("mic",), home / "recordings", **({"chunk_seconds": 2.0} | more))
@@ -37,10 +47,14 @@ def recording(home: Path, *sources: str, **more: Any) -> Iterator[RecorderClient
                 left.stop()
 
 
+def reached(client: RecorderClient, seconds: float) -> None:
+    """Wait until so much has been recorded."""
+    until(lambda: client.status().seconds >= seconds)
+
+
 def caught_up(client: RecorderClient) -> None:
     """Wait until all that has been played by now is in the recording."""
-    now = client.status().seconds
-    until(lambda: client.status().seconds >= now + _BEHIND_SECONDS)
+    reached(client, client.status().seconds + _BEHIND_SECONDS)
 
 
 def folder_of(status: RecordingStatus) -> Meeting:
@@ -68,12 +82,12 @@ def played_by_others(meeting: Meeting) -> Signal:
     return np.concatenate([np.zeros(0), *chunks])
 
 
-def process(meeting: Meeting) -> dict[str, Any]:
-    """Finish a meeting from the shell, as a person does: recovered, transcribed, archived. Returns the result."""
-    done = sotto("process", meeting.folder, "--json", "--summary", "none")
-    (result,) = done.objects
-    assert (done.code, result["error"]) == (0, None), done.out
-    assert meeting.stage("record") == meeting.stage("archive") == "done"
-    assert meeting.archive.exists()
-    assert not meeting.audio.exists()
-    return result
+def process(*meetings: Meeting) -> None:
+    """Finish meetings from the shell, as a person does: recovered, transcribed, archived."""
+    done = sotto("process", *(meeting.folder for meeting in meetings), "--json", "--summary", "none")
+    assert [result["error"] for result in done.objects] == [None] * len(meetings), done.out
+    assert done.code == 0
+    for meeting in meetings:
+        assert meeting.stage("record") == meeting.stage("transcribe") == meeting.stage("archive") == "done"
+        assert meeting.archive.exists()
+        assert not meeting.audio.exists()
