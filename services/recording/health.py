@@ -33,7 +33,7 @@ _ABSENT_SECONDS = 1.0
 """A device that is away for less is being opened anew, because the default has changed."""
 
 _STALE_SECONDS = 2.0
-"""When nothing has come for so long, not even silence, the recording pauses."""
+"""When nothing has come for so long, not even silence, the recording paused: earlier silence counts no longer."""
 
 _DISK_ENOUGH = 1.05
 """The warning stays until so much more than the limit is free: a disk at the limit must not make the line flicker."""
@@ -95,11 +95,11 @@ class Health:
             devices: For each channel the name that people know its device by, for the hints.
         """
         found = extents(block)
+        if now - self._came_at > _STALE_SECONDS:
+            self._silence.forget()
         if len(block):
             self._came_at = now
         self._silence.feed(len(block), [high - low for low, high in found], {away.channel for away in absences})
-        if now - self._came_at > _STALE_SECONDS:
-            self._silence.forget()
         for clipping, (low, high) in zip(self._clippings, found, strict=True):
             clipping.feed(block, low, high, now)
         return worst_first(

@@ -203,6 +203,9 @@ def test_a_pause_is_no_silence() -> None:
     assert room.go(3.5, -200) == (), "it counts anew"
     assert kinds(room.go(1, -200)) == [("no_signal", "warning")]
     assert room.pause(2.5) == (), "what is not recorded cannot be wrong"
+    room.go(3, -200)
+    room.now += 60
+    assert room.go(3.5, -200) == (), "nobody has to ask during the pause"
 
 
 # Levels, losses, devices, disk
