@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from argparse import Namespace
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Any
 
 from services import settings
 from services.core import plan_of
-from services.errors import CancelledError, SottoError
-from services.events import Event, SegmentReady
+from services.errors import CancelledError, SottoError, StorageError
+from services.events import Event, SegmentReady, StageChanged
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
+from services.library.moments import Moment, read_moments
 from services.library.segments import Segment, as_text, read_segments
 from services.pipeline import Outcome, Pipeline, Plan
 from services.residency import Residency
@@ -23,6 +26,7 @@ from services.summarization.engine import NO_SPEECH
 from services.text import clock, one_line
 from tui.cli.output import Status, fail, note, say, say_json
 from tui.cli.signals import interrupted_by
+from tui.entries import NOTE
 
 _TICK_SECONDS = 0.5
 
@@ -58,6 +62,7 @@ class Work:
     def __init__(self, chosen: Settings, as_json: bool) -> None:
         self.plan: Plan = plan_of(chosen)
         self._json = as_json
+        self._moments: deque[Moment] = deque()
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
 
@@ -86,6 +91,7 @@ class Work:
             "duration_s": round(duration, 3),
             "text": " ".join(segment.text for segment in segments),
             "segments": [segment.to_dict() for segment in segments],
+            "notes": [_note(moment) for moment in _moments(outcome.meeting) if moment.personal],
             "summary": _summary(outcome),
             "wall_s": round(outcome.wall_s, 3),
             "real_time_factor": round(outcome.wall_s / duration, 4) if duration else None,
@@ -99,12 +105,40 @@ class Work:
     def _show(self, event: Event) -> None:
         if self._json:
             return
-        if isinstance(event, SegmentReady):
-            say(_line(event.segment))
+        match event:
+            case StageChanged(meeting=meeting, stage="transcribe", status="running"):
+                self._moments = deque(_moments(meeting))
+            case SegmentReady(segment=segment):
+                self._say_moments(segment.start)
+                say(_line(segment))
+            case StageChanged(stage="transcribe", status="done"):
+                self._say_moments(math.inf)
+            case _:
+                pass
+
+    def _say_moments(self, until: float) -> None:
+        """Notes, pauses and gaps of which the transcript has come to the place."""
+        while self._moments and self._moments[0].place < until:
+            moment = self._moments.popleft()
+            if moment.kind != "warning":
+                say(f"[{clock(moment.at_s)}] {f'{NOTE} {moment.words}' if moment.personal else f'({moment.words})'}")
 
 
 def _line(segment: Segment) -> str:
     return f"[{clock(segment.start)}] {as_text([segment])}"
+
+
+def _moments(folder: Path | None) -> list[Moment]:
+    """What happened beside the words. A file of notes that cannot be read takes nothing from the transcript."""
+    try:
+        return read_moments(Meeting(folder)) if folder else []
+    except StorageError as error:
+        note(error.message)
+        return []
+
+
+def _note(moment: Moment) -> dict[str, Any]:
+    return {"at_s": moment.at_s, "kind": moment.kind, "text": moment.text}
 
 
 def _segments(outcome: Outcome) -> Iterator[Segment]:
