@@ -77,6 +77,21 @@ def mend(meeting: Meeting) -> Repaired:
         raise disk_error(meeting.folder, error) from error
 
 
+def restore(meeting: Meeting, info: Mapping[str, Any]) -> None:
+    """Write `info` where meeting.json is damaged or gone; the damaged one stays beside it.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
+    try:
+        if unfinished.read_info(meeting) is None:
+            _log.warning("%s is damaged: made anew", meeting.info_file)
+            _set_aside(meeting.info_file)
+            meeting.write(info)
+    except OSError as error:
+        raise disk_error(meeting.info_file, error) from error
+
+
 def _mend(meeting: Meeting) -> Repaired:
     info = unfinished.read_info(meeting)
     if info is None and not unfinished.has_recording(meeting):

@@ -13,6 +13,7 @@ from services.errors import SottoError, StorageError
 from services.library.marker import Marker
 from services.library.meeting import Channel, Meeting
 from services.library.moments import Journal, Kind
+from services.library.repair import restore
 from services.recording.chunks import ChunkWriter, Pcm, chunk_frames
 from services.recording.messages import Alert, RecordingRequest
 from services.recording.mixer import Drift, Gap
@@ -41,6 +42,7 @@ class Take:
             "stages": {"record": {"status": "running", "pid": os.getpid()}},
         }
         self.meeting = Meeting.create(request.folder, title, info)
+        self._info = self.meeting.info()
         self._rate = request.rate
         self._journal = Journal(self.meeting)
         self._paused_s = 0.0
@@ -125,6 +127,7 @@ class Take:
         self._end_pause()
         self._journal.close()
         self._writer.close()
+        restore(self.meeting, self._info)  # whatever somebody did to it meanwhile
         self.meeting.update(
             duration_s=round(self.seconds, 3),
             overflows=overflows,

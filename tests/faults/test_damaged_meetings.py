@@ -73,6 +73,20 @@ def middle_cut(meeting: Meeting) -> None:
     shorten(chunk(meeting, 2), RATE // 2)
 
 
+def info_overwritten(meeting: Meeting) -> None:
+    meeting.info_file.write_bytes(GARBAGE)
+
+
+def info_gone(meeting: Meeting) -> None:
+    meeting.info_file.unlink()
+    meeting.recording_marker.unlink()
+
+
+def info_of_another_kind(meeting: Meeting) -> None:
+    meeting.info_file.write_text('{"title": ["a"], "rate": "fast", "channels": 7, "chunk_frames": -1, "stages": "x"}')
+    middle_empty(meeting)
+
+
 def without(start: int, stop: int) -> Callable[[Signal], Signal]:
     """What was recorded, with silence between two positions."""
 
@@ -99,7 +113,14 @@ CASES = [
     (first_overwritten, everything),
     (middle_empty, without(RATE, 2 * RATE)),
     (middle_cut, without(RATE * 5 // 2, 3 * RATE)),
+    (info_overwritten, everything),
+    (info_gone, everything),
+    (info_of_another_kind, without(RATE, 2 * RATE)),
 ]
+
+
+def contents(meeting: Meeting) -> set[bytes]:
+    return {file.read_bytes() for file in meeting.folder.iterdir() if file.is_file()}
 
 
 def test_everything_that_is_left_comes_back_at_its_place(cut_off: Meeting, home: Path) -> None:
@@ -114,3 +135,5 @@ def test_everything_that_is_left_comes_back_at_its_place(cut_off: Meeting, home:
     for meeting, expected in damaged:
         assert np.array_equal(driving.heard(meeting), expected), meeting.folder.name
         assert meeting.duration_s == pytest.approx(len(expected) / RATE, abs=0.001)
+    overwritten = Meeting(home / "recordings" / info_overwritten.__name__)
+    assert GARBAGE in contents(overwritten), "recovery removes nothing"

@@ -1,0 +1,89 @@
+"""What strangers and accidents do to a recorder at work, one after another in a single recording: no sample is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from services.errors import RecorderBusyError
+from services.library.meeting import Meeting
+from services.recording.client import Launch, RecorderClient
+from services.recording.messages import RecordingRequest
+from tests.faults import driving
+from tests.faults.listening import Witness, playing
+from tests.faults.sound import Beacon, whole
+from tests.functional.pulse import Pulse
+
+pytestmark = pytest.mark.audio
+
+GARBAGE = (
+    b"hello\n",
+    b"\xff\xfe\x00\n",
+    b'{"command": ["stop"]}\n',
+    b'{"command": "stop"',
+    b"[" * 10_000 + b"\n",
+    b"x" * 1_000_000 + b"\n",
+)
+CROWD = 100
+DAMAGED = b"{ not ours"
+
+
+def insult_the_socket(home: Path) -> None:
+    """Garbage, a line without an end, and more connections than anybody has a use for."""
+    with ExitStack() as crowd:
+        for number in range(CROWD):
+            connection = crowd.enter_context(socket.socket(socket.AF_UNIX))
+            connection.settimeout(30)
+            connection.connect(str(home / "run" / "recorder.sock"))
+            try:
+                connection.sendall(GARBAGE[number % len(GARBAGE)])
+            except ConnectionError:
+                continue  # it was shown the door
+
+
+def start_more(home: Path, count: int) -> None:
+    """Others want to record too, past the look whether somebody does."""
+    request = RecordingRequest(("mic",), home / "recordings")
+    launches = [Launch(request) for _ in range(count)]
+    for launch in launches:
+        with pytest.raises(RecorderBusyError):
+            launch.wait()
+
+
+def damage_the_folder(meeting: Meeting) -> None:
+    """Somebody empties meeting.json, writes into events.jsonl, and removes the marker."""
+    meeting.info_file.write_bytes(DAMAGED)
+    meeting.events.write_bytes(b"\x00 not a line of ours")
+    meeting.recording_marker.unlink()
+
+
+def signal_it(client: RecorderClient) -> None:
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGCONT, signal.SIGWINCH):
+        os.kill(client.status().pid, number)
+
+
+def test_no_sample_is_lost(home: Path, sound_server: Pulse) -> None:
+    beacon = Beacon(60.0)
+    with driving.recording(home) as client, Witness() as ears, playing(beacon):
+        before = client.status()
+        ears.wait_for(beacon, 0.3)
+        insult_the_socket(home)
+        signal_it(client)
+        start_more(home, 2)
+        damage_the_folder(driving.folder_of(before))
+        ears.wait_for(beacon, ears.place(beacon) + 0.3)
+        said = ears.place(beacon)
+        driving.caught_up(client)
+        after = client.stop()
+    assert (after.state, after.pid, after.overflows) == ("done", before.pid, 0), after
+    assert [folder.name for folder in (home / "recordings").iterdir()] == [driving.folder_of(before).folder.name]
+    whole(driving.heard(driving.folder_of(after)), beacon, said)
+    kept = {file.read_bytes() for file in driving.folder_of(after).folder.iterdir() if file.is_file()}
+    assert DAMAGED in kept, "nothing is removed"
+    driving.process(driving.folder_of(after))
+    whole(driving.heard(driving.folder_of(after)), beacon, said)
