@@ -43,11 +43,15 @@ class RecordingStarted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStopped:
-    """The recording is complete on disk, or ended early because of `error`; either way `seconds` are safe."""
+    """The recording is complete on disk, or ended early because of `error`; either way `seconds` are safe.
+
+    `reason` says why it ended by itself; empty when somebody ended it.
+    """
 
     meeting: Path
     seconds: float
     error: SottoError | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from textual.binding import Binding
 
-from tui.situation import Figures, Phase, Situation
+from tui.situation import Figures, Phase, Situation, live_status, phase_of
 
 Group = Literal["Meeting", "Move", "App"]
 Condition = Callable[[Situation, Figures], bool]
@@ -18,9 +18,19 @@ def _always(_: Situation, __: Figures) -> bool:
     return True
 
 
-def _not_stopping(situation: Situation, _: Figures) -> bool:
+def _not_stopping(situation: Situation, figures: Figures) -> bool:
     """A recording that is about to stop takes no further order; one that is about to start can be given up."""
-    return situation.phase is not Phase.STOPPING
+    return phase_of(situation, figures) is not Phase.STOPPING
+
+
+def _recorded(situation: Situation, figures: Figures) -> bool:
+    """There is a meeting that grows, or could grow on."""
+    return phase_of(situation, figures) in (Phase.RECORDING, Phase.PAUSED)
+
+
+def _stops_by_itself(situation: Situation, figures: Figures) -> bool:
+    status = live_status(situation, figures)
+    return status is not None and status.stops_in is not None and _recorded(situation, figures)
 
 
 def _something_to_end(situation: Situation, figures: Figures) -> bool:
@@ -40,6 +50,8 @@ class Action:
         group: Where the help screen lists it.
         enabled: Whether it makes sense now.
         footer: Its place in the footer; 0 is not there. The last ones give way when the line is short.
+        live: Likewise while a meeting is recorded, when other keys matter.
+        shy: It is in the footer only while it makes sense; the others are dimmed when they make none.
         shown: How its key is written.
         palette: Whether the palette offers it.
     """
@@ -52,6 +64,8 @@ class Action:
     group: Group
     enabled: Condition = _always
     footer: int = 0
+    live: int = 0
+    shy: bool = False
     shown: str = ""
     palette: bool = True
 
@@ -68,34 +82,54 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action(
-        "record", "r", "record", "Record", "Start recording; the same key stops it.", "Meeting", _not_stopping, footer=1
+        "record", "r", "record", "Record", "Start recording; the same key stops it.", "Meeting", _not_stopping,
+        footer=1, live=1,
     ),
     Action(
-        "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting", footer=2
+        "pause", "p", "pause", "Pause", "Keep nothing of what is heard; the same key goes on.", "Meeting", _recorded,
+        live=2,
+    ),
+    Action("mark", "m", "mark", "Mark", "Mark this moment of the recording.", "Meeting", _recorded, live=3),
+    Action("note", "n", "note", "Note", "Write a line about this moment.", "Meeting", _recorded, live=4),
+    Action(
+        "more_time", "plus,equals_sign", "more_time", "More time", "Let an automatic stop come 15 minutes later.",
+        "Meeting", _stops_by_itself, live=5, shy=True, shown="+",
+    ),
+    Action(
+        "detach", "d", "detach", "Detach", "Leave sotto, and let the recording go on without it.", "Meeting", _recorded,
+        live=6,
+    ),
+    Action(
+        "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting",
+        footer=2, live=9,
     ),
     Action(
         "escape", "escape", "escape", "Cancel", "Dismiss the last error; else cancel the processing (it asks).",
-        "Meeting", _something_to_end, footer=5, shown="Esc",
+        "Meeting", _something_to_end, footer=6, live=10, shown="Esc",
     ),
     Action("record_panel", "1", "panel(1)", "Record panel", "Go to the recording.", "Move"),
     Action("transcript_panel", "2", "panel(2)", "Transcript panel", "Go to the transcript.", "Move"),
     Action("summary_panel", "3", "panel(3)", "Summary panel", "Go to the summary.", "Move"),
     Action("memory_panel", "4", "panel(4)", "Memory panel", "Go to the memory.", "Move"),
     Action(
-        "next_panel", "tab", "next_panel(1)", "Next panel", "Go to the next panel.", "Move", footer=7, shown="Tab"
+        "next_panel", "tab", "next_panel(1)", "Next panel", "Go to the next panel.", "Move", footer=7, live=11,
+        shown="Tab",
     ),
     Action(
         "previous_panel", "shift+tab", "next_panel(-1)", "Previous panel", "Go to the panel before.", "Move",
         shown="Shift+Tab",
     ),
     Action("follow", "end,G", "follow", "Follow the end", "Go to the newest line and stay there.", "Move", shown="End"),
-    Action("help", "question_mark,f1", "help", "Help", "All keys and what they do.", "App", footer=4, shown="?"),
+    Action(
+        "help", "question_mark,f1", "help", "Help", "All keys and what they do.", "App", footer=5, live=8,
+        shown="?",
+    ),
     Action(
         "palette", "ctrl+p", "command_palette", "Commands", "Find an action by its name.", "App", footer=8,
-        shown="^P", palette=False,
+        live=12, shown="^P", palette=False,
     ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
-    Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=3),
+    Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=4, live=7),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -118,3 +152,11 @@ def enabled(name: str, situation: Situation, figures: Figures) -> bool:
     """Whether the textual action `name` makes sense now; those that are not ours always do."""
     action = _BY_NAME.get(name)
     return action is None or action.enabled(situation, figures)
+
+
+def footer(situation: Situation, figures: Figures) -> list[Action]:
+    """What the footer names, in order: while a meeting is recorded, first what a meeting needs."""
+    places = {action.id: action.live if situation.on_air else action.footer for action in ACTIONS}
+    named = [action for action in ACTIONS if places[action.id]]
+    named = [action for action in named if not action.shy or action.enabled(situation, figures)]
+    return sorted(named, key=lambda action: places[action.id])

@@ -46,7 +46,7 @@ from tui.panels.summary import SummaryPanel
 from tui.panels.transcript import TranscriptPanel
 from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
-from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, elapsed
+from tui.widgets.lines import KeyBar, ModelStrip, StatusLine
 
 TICK_SECONDS = 0.25
 _RESTING_TICKS = 4
@@ -83,18 +83,18 @@ class SottoApp(CommandsApp):
         self.services = Services(settings, self._emit)
         self.fetch: Callable[[], Figures] = partial(Figures.of, self.services)
         """Where the figures come from."""
-        self._keys, self._problems = keymap.checked(settings.screen.keymap)
+        self.keys, self._problems = keymap.checked(settings.screen.keymap)
         self._problems += theme.apply(self, settings.screen.theme, no_color)
         self._ticks = 0
 
     def compose(self) -> ComposeResult:
         yield ModelStrip(self.settings).data_bind(FactsApp.situation, FactsApp.figures)
         with Panels(id="panels"):
-            for panel in (RecordPanel(self.settings), TranscriptPanel(), SummaryPanel(), MemoryPanel()):
+            for panel in (RecordPanel(self.settings, self.keys), TranscriptPanel(), SummaryPanel(), MemoryPanel()):
                 panel.set_class(panel.NUMBER > 1, "-folded")
                 yield panel.data_bind(FactsApp.situation, FactsApp.figures)
-        yield StatusLine().data_bind(FactsApp.situation, FactsApp.figures)
-        yield KeyBar(self._keys).data_bind(FactsApp.situation, FactsApp.figures)
+        yield StatusLine(self.keys).data_bind(FactsApp.situation, FactsApp.figures)
+        yield KeyBar(self.keys).data_bind(FactsApp.situation, FactsApp.figures)
         yield TooSmall()
 
     def get_default_screen(self) -> Screen[None]:
@@ -107,7 +107,7 @@ class SottoApp(CommandsApp):
         return Static("Loading", markup=False)
 
     def on_mount(self) -> None:
-        self.set_keymap(self._keys)
+        self.set_keymap(self.keys)
         terminal.watch_signals(self.leave)
         self.main.open_panel(1)
         self.set_interval(TICK_SECONDS, self.tick)
@@ -124,10 +124,6 @@ class SottoApp(CommandsApp):
             self.services.start()
         except SottoError as error:
             self.handle(Failed(error))
-
-    @property
-    def transcript(self) -> TranscriptPanel:
-        return self.main.query_one(TranscriptPanel)
 
     @property
     def summary(self) -> SummaryPanel:
@@ -233,8 +229,14 @@ class SottoApp(CommandsApp):
         self.summary.flush()
 
     def watch_figures(self) -> None:
-        on_air = self.situation.on_air
-        self.main.query_one(TooSmall).recording = elapsed(self.figures.recording) if on_air else ""
+        self._paint_small()
+
+    def watch_situation(self) -> None:
+        self._paint_small()
+
+    def _paint_small(self) -> None:
+        for small in self.main.query(TooSmall):
+            small.show(self.situation, self.figures)
 
     def on_panel_chosen(self, message: Panel.Chosen) -> None:
         self.action_panel(message.number)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from textual.widget import Widget
 
 from services.core import Services
-from services.errors import SottoError
+from services.errors import SottoError, StorageError
+from services.library.meeting import Meeting
+from services.library.moments import add_note
+from services.recording.messages import EXTEND_SECONDS
 from services.settings import Settings
+from services.text import clock
 from tui import actions
 from tui.facts import FactsApp
 from tui.panels.memory import MemoryPanel
+from tui.panels.transcript import TranscriptPanel
 from tui.screens.main import MainScreen
-from tui.situation import Phase
+from tui.situation import Figures, Phase, live_status
 from tui.widgets.lines import key_of, title_of
 from tui.widgets.transcript_view import TranscriptView
 
-LEFT_RUNNING = "The recording goes on. Open sotto again to see it or to stop it."
+LEFT_RUNNING = "The recording goes on. `sotto` comes back to it, `sotto status` shows it, `sotto stop` ends it."
 
 
 class CommandsApp(FactsApp):
     """The actions of the app. Screens of their own are imported when they are wanted for the first time."""
 
     settings: Settings
+    keys: Mapping[str, str]
+    """The keys that a person chose, by action."""
+
     services: Services
     farewell: str = ""
     """What is said on the terminal when the app has gone."""
@@ -32,6 +43,9 @@ class CommandsApp(FactsApp):
     leave_when_stopped = False
     guiding = True
     """In the stack, the panel where something happens opens by itself, until a person chooses one."""
+
+    fetch: Callable[[], Figures]
+    """Where the figures come from."""
 
     last_folder: Path | None = None
     _memory_watched = False
@@ -42,6 +56,10 @@ class CommandsApp(FactsApp):
         assert isinstance(screen, MainScreen)
         return screen
 
+    @property
+    def transcript(self) -> TranscriptPanel:
+        return self.main.query_one(TranscriptPanel)
+
     def failed(self, error: SottoError) -> None:
         """Show that something that was wanted did not happen."""
         raise NotImplementedError
@@ -49,6 +67,10 @@ class CommandsApp(FactsApp):
     def say(self, text: str) -> None:
         """A line that goes away by itself."""
         self.notify(text, markup=False)
+
+    def key(self, action: str) -> str:
+        """The key of an action, as a person writes it."""
+        return key_of(actions.BY_ID[action], self.keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Dimmed, not hidden, where it makes no sense now."""
@@ -67,6 +89,51 @@ class CommandsApp(FactsApp):
                 self.services.stop_recording()
         except SottoError as error:
             self.failed(error)
+
+    def action_pause(self) -> None:
+        self.services.pause_recording()
+
+    def action_more_time(self) -> None:
+        self.services.extend_recording()
+        self.say(f"{EXTEND_SECONDS / 60:.0f} minutes more.")
+
+    def action_detach(self) -> None:
+        self.farewell = LEFT_RUNNING
+        self.exit(0)
+
+    def _moment(self) -> tuple[Meeting, float] | None:
+        """The meeting that is being recorded, and where it stands now."""
+        status = live_status(self.situation, self.fetch())
+        return (Meeting(status.meeting), status.seconds) if status is not None and status.meeting is not None else None
+
+    def action_mark(self) -> None:
+        moment = self._moment()
+        if moment is not None:
+            self.run_worker(self._mark(*moment))
+
+    async def _mark(self, meeting: Meeting, at_s: float) -> None:
+        try:
+            await self._keep(meeting, at_s)
+        except StorageError as error:
+            self.failed(error)
+
+    def action_note(self) -> None:
+        from tui.screens.note import NoteLine
+
+        moment = self._moment()
+        if moment is not None:
+            self.push_screen(NoteLine(moment[1], partial(self._keep, *moment)))
+
+    async def _keep(self, meeting: Meeting, at_s: float, text: str = "") -> None:
+        """Write a note, or without words a marker, at `at_s` seconds of the meeting.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        await asyncio.to_thread(add_note, meeting, at_s, text)
+        self.say(f"{'Noted' if text else 'Marked'} {clock(at_s)}.")
+        if meeting.folder == self.situation.meeting:
+            self.transcript.moments_changed()
 
     def action_open_file(self) -> None:
         from tui.screens.open_file import OpenFile
@@ -132,7 +199,7 @@ class CommandsApp(FactsApp):
     def action_help(self) -> None:
         from tui.screens.help import Help
 
-        self.push_screen(Help(self.settings.screen.keymap))
+        self.push_screen(Help(self.keys))
 
     def action_command_palette(self) -> None:
         from tui.screens.finder import Item, Picker
@@ -144,8 +211,8 @@ class CommandsApp(FactsApp):
         items = [
             Item(
                 action.call,
-                title_of(action, self.situation),
-                f"{key_of(action, self.settings.screen.keymap):<10} {action.help}",
+                title_of(action, self.situation, self.figures),
+                f"{key_of(action, self.keys):<10} {action.help}",
             )
             for action in actions.ACTIONS
             if action.palette and action.enabled(self.situation, self.figures)
@@ -158,7 +225,7 @@ class CommandsApp(FactsApp):
         self.push_screen(ThemePicker(self.theme, self.available_themes))
 
     def action_help_quit(self) -> None:
-        self.say("q leaves sotto.")
+        self.say(f"{self.key('quit')} leaves sotto.")
 
     async def action_quit(self) -> None:
         if self.situation.on_air:
@@ -172,20 +239,20 @@ class CommandsApp(FactsApp):
         from tui.screens.choice import Choice, Option
 
         def answered(answer: str | None) -> None:
-            if answer == "leave":
-                self.farewell = LEFT_RUNNING
-                self.exit(0)
+            if answer == "leave" and self.situation.on_air:
+                self.action_detach()
             elif answer == "stop" and self.situation.on_air:
                 self.leave_when_stopped = True
                 if self.situation.phase is not Phase.STOPPING:
                     self.action_record()
-            elif answer == "stop":
+            elif answer:
                 self.exit(0)
 
         text = "A recording is running. It goes on without this screen if you leave it."
+        # Enter is pressed too soon at times: it must not end a meeting that happens once.
         options = (
-            Option("stop", "s", "Stop it and quit"),
-            Option("leave", "l", "Quit and leave it recording"),
+            Option("leave", "d", "Detach: leave it recording"),
+            Option("stop", "s", "Stop and quit"),
             Option("", "c", "Stay"),
         )
         self.push_screen(Choice("Quit?", text, options), answered)

@@ -38,11 +38,15 @@ STAGES: tuple[Stage, ...] = ("record", "transcribe", "summarize", "archive")
 
 
 class Phase(Enum):
-    """Where the recording stands. Start and stop are asked for; the event that follows moves on."""
+    """Where the recording stands. Start and stop are asked for; the event that follows moves on.
+
+    PAUSED is never asked for: the recorder says so, whoever told it to pause. `phase_of` knows.
+    """
 
     IDLE = "Not recording"
     STARTING = "Starting"
     RECORDING = "Recording"
+    PAUSED = "Paused"
     STOPPING = "Stopping"
 
 
@@ -165,3 +169,19 @@ class Figures:
     @property
     def processing(self) -> bool:
         return self.job is not None or self.waiting > 0
+
+
+def live_status(situation: Situation, figures: Figures) -> RecordingStatus | None:
+    """What the recorder says of the recording at hand; what it said of the one before does not count."""
+    status = figures.recording
+    if status is None or not situation.on_air or status.meeting != situation.recording:
+        return None
+    return status
+
+
+def phase_of(situation: Situation, figures: Figures) -> Phase:
+    """Where the recording stands to the eye: another program may have paused or stopped it."""
+    status = live_status(situation, figures)
+    if situation.phase is not Phase.RECORDING or status is None:
+        return situation.phase
+    return {"paused": Phase.PAUSED, "finishing": Phase.STOPPING}.get(status.state, Phase.RECORDING)

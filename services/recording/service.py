@@ -142,7 +142,7 @@ class RecordingService:
         if closed:
             return
         if last is not None and last.meeting is not None:
-            self._emit(RecordingStopped(last.meeting, last.seconds, ended_by))
+            self._emit(RecordingStopped(last.meeting, last.seconds, ended_by, last.detail if last.over else ""))
         elif ended_by is not None:
             self._emit(Failed(ended_by))
 
@@ -163,10 +163,13 @@ class RecordingService:
         if stop:
             launch.cancel()
         try:
-            return launch.wait()
+            return launch.wait(self._waits)
         finally:
             with self._lock:
                 self._launch = None
+
+    def _waits(self, detail: str) -> None:
+        self.latest = RecordingStatus("starting", detail=detail)
 
     def _follow(self, running: RecorderClient, attached: bool) -> tuple[RecordingStatus | None, SottoError | None]:
         """Keep the latest status and tell of the beginning; returns the last status and why it ended early."""

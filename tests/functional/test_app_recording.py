@@ -52,7 +52,7 @@ async def test_r_records_and_r_stops() -> None:
 async def test_the_app_finds_a_recording_that_it_left_running() -> None:
     async with running((80, 24), settings(captions=False)) as (app, pilot):
         folder = await record(app, pilot)
-        await pilot.press("q", "l")
+        await pilot.press("d")
         await until(pilot, lambda: app.return_value == 0)
     client = attach()
     assert client is not None

@@ -114,14 +114,16 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(recording: Scree
 def test_the_next_app_finds_the_recording_and_can_stop_it(recording: Screen, environ: dict[str, str]) -> None:
     recording.press("q")
     recording.wait_for("leave it recording")
-    recording.press("l")
+    recording.press("\r")
     assert recording.wait() == 0
+    said = recording.seen.partition(LEAVES)[2].decode()
+    assert all(command in said for command in ("`sotto`", "`sotto status`", "`sotto stop`"))
     again = Screen(120, 40, environ)
     try:
         again.wait_for("REC")
         again.wait_for("A recording was at work")
         again.press("q")
-        again.wait_for("Stop it and quit")
+        again.wait_for("Stop and quit")
         again.press("s")
         assert again.wait() == 0
         said = again.seen.partition(LEAVES)[2].decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -26,7 +27,7 @@ from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
-from services.recording.messages import ChannelLevel, RecordingStatus
+from services.recording.messages import SILENCE_DB, Alert, ChannelLevel, RecordingStatus
 from tests.functional.app_driver import append
 from tui.app import SottoApp
 from tui.situation import Figures
@@ -80,10 +81,19 @@ def memory(recorder: float, stt: float) -> MemorySnapshot:
 
 def status(meeting: Path) -> RecordingStatus:
     channels = (
-        ChannelLevel("mic", "You", -14.2, -22.0),
-        ChannelLevel("speakers.monitor", "Others", -31.0, -40.0),
+        ChannelLevel("mic", "You", -14.2, -22.0, "Built-in Audio Analog Stereo"),
+        ChannelLevel("system", "Others", -31.0, -40.0, "Monitor of HDMI Output"),
     )
     return RecordingStatus("recording", meeting, "Release planning", "", 754.3, channels, bytes=24_100_000)
+
+
+ALERTS = (
+    Alert(
+        "disk_low", "Only 180 MB are free on the disk.", "Free some space: at 100 MB the recording ends.", "critical"
+    ),
+    Alert("no_signal", "Nothing is heard from You (Built-in Audio Analog Stereo).", "Is it muted?", "warning", 0),
+    Alert("dead_channel", "Nothing plays: Others is silent.", "", "info", 1),
+)
 
 
 def set_figures(app: SottoApp, figures: Figures) -> None:
@@ -103,6 +113,27 @@ async def recording(app: SottoApp, meeting: Path) -> None:
     app.handle(SegmentReady(meeting, SEGMENTS[-1], preview=True))
     app.handle(CaptionChanged(meeting, "Others", "And then there is the question of the budget for the"))
     set_figures(app, Figures(recording=status(meeting), memory=memory(24.0, 212.0)))
+
+
+async def paused(app: SottoApp, meeting: Path) -> None:
+    await recording(app, meeting)
+    app.handle(CaptionChanged(meeting, "Others", ""))
+    quiet = tuple(replace(channel, peak_db=SILENCE_DB, rms_db=SILENCE_DB) for channel in status(meeting).channels)
+    now = replace(status(meeting), state="paused", channels=quiet)
+    set_figures(app, Figures(recording=now, memory=memory(24.0, 212.0)))
+
+
+async def alarmed(app: SottoApp, meeting: Path) -> None:
+    await recording(app, meeting)
+    now = replace(status(meeting), alerts=ALERTS, stops_in=2765.0)
+    set_figures(app, Figures(recording=now, memory=memory(24.0, 212.0)))
+
+
+async def about_to_stop(app: SottoApp, meeting: Path) -> None:
+    await recording(app, meeting)
+    alert = Alert("stopping", "The recording ends in 0:42.", "", "warning")
+    now = replace(status(meeting), alerts=(alert,), stops_in=42.0)
+    set_figures(app, Figures(recording=now, memory=memory(24.0, 212.0)))
 
 
 async def transcribing(app: SottoApp, meeting: Path) -> None:

@@ -63,12 +63,36 @@ def test_main_screen(look: Look, scene: Scene, size: tuple[int, int]) -> None:
     assert look(scene, size)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "scene", [scenes.paused, scenes.alarmed, scenes.about_to_stop], ids=lambda scene: scene.__name__
+)
+def test_a_recording_that_needs_attention(look: Look, scene: Scene, size: tuple[int, int]) -> None:
+    assert look(scene, size, "1")
+
+
+@pytest.mark.parametrize("scene", [scenes.paused, scenes.alarmed], ids=lambda scene: scene.__name__)
+def test_attention_with_sixteen_colours(look: Look, scene: Scene) -> None:
+    assert look(scene, (80, 24), "1", theme="sotto-16")
+
+
+@pytest.mark.parametrize("scene", [scenes.paused, scenes.alarmed], ids=lambda scene: scene.__name__)
+def test_attention_without_colours(look: Look, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert look(scene, (80, 24), "1")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_note(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.recording, size, "n", *"Ask Ana")
+
+
 def test_a_failure(look: Look) -> None:
     assert look(scenes.failed, (80, 24))
 
 
 def test_a_terminal_that_is_too_small(look: Look) -> None:
-    assert look(scenes.recording, (50, 15))
+    assert look(scenes.alarmed, (50, 15))
 
 
 @pytest.mark.parametrize("panel", ["1", "4"])
@@ -104,3 +128,8 @@ def test_a_list(look: Look, key: str) -> None:
 @pytest.mark.parametrize("key", ["q", "question_mark"])
 def test_a_dialog(look: Look, key: str) -> None:
     assert look(scenes.recording, (60, 20), key)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_question_before_leaving_a_recording(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.recording, size, "q")

@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import DeviceError
+from services.recording.messages import RecordingStatus
 from tui import actions, keymap
 from tui.situation import Figures, Phase, Situation
 from tui.widgets.lines import key_of, key_rows, title_of
 
 IDLE, FIGURES = Situation(), Figures()
+FOLDER = Path("/recordings/weekly")
+RECORDING = IDLE.started(FOLDER, "Weekly")
+
+
+def at_work(state: str, stops_in: float | None = None) -> Figures:
+    """What the recorder says."""
+    return Figures(recording=RecordingStatus(state, FOLDER, stops_in=stops_in))  # type: ignore[arg-type]
 
 
 def test_ids_and_keys_are_given_once() -> None:
@@ -84,8 +92,51 @@ def test_the_footer_shows_the_keys_of_the_keymap() -> None:
 
 
 def test_the_key_that_starts_a_recording_is_called_stop_while_it_runs() -> None:
-    assert title_of(actions.BY_ID["record"], IDLE) == "Record"
-    assert title_of(actions.BY_ID["record"], Situation(phase=Phase.RECORDING)) == "Stop"
+    assert title_of(actions.BY_ID["record"], IDLE, FIGURES) == "Record"
+    assert title_of(actions.BY_ID["record"], Situation(phase=Phase.RECORDING), FIGURES) == "Stop"
+
+
+def test_the_key_that_pauses_is_called_resume_while_it_is_paused() -> None:
+    assert title_of(actions.BY_ID["pause"], RECORDING, at_work("recording")) == "Pause"
+    assert title_of(actions.BY_ID["pause"], RECORDING, at_work("paused")) == "Resume"
+    assert title_of(actions.BY_ID["record"], RECORDING, at_work("paused")) == "Stop"
+
+
+def test_what_a_meeting_needs_is_possible_while_it_is_recorded_and_while_it_is_paused() -> None:
+    for name in ("pause", "mark", "note", "detach"):
+        assert not actions.enabled(name, IDLE, FIGURES)
+        assert not actions.enabled(name, Situation(phase=Phase.STARTING), FIGURES)
+        assert actions.enabled(name, RECORDING, at_work("recording"))
+        assert actions.enabled(name, RECORDING, at_work("paused"))
+        assert not actions.enabled(name, RECORDING, at_work("finishing"))
+    assert actions.enabled("record", RECORDING, at_work("paused"))
+    assert not actions.enabled("record", RECORDING, at_work("finishing"))
+
+
+def test_more_time_is_for_a_recording_that_stops_by_itself() -> None:
+    assert not actions.enabled("more_time", RECORDING, at_work("recording"))
+    assert actions.enabled("more_time", RECORDING, at_work("recording", stops_in=60.0))
+    assert actions.enabled("more_time", RECORDING, at_work("paused", stops_in=60.0))
+    assert not actions.enabled("more_time", IDLE, at_work("done", stops_in=60.0))
+
+
+def footer_text(situation: Situation, figures: Figures, width: int) -> str:
+    keys = [
+        (key_of(action, {}), title_of(action, situation, figures), action.enabled(situation, figures))
+        for action in actions.footer(situation, figures)
+    ]
+    return key_rows(keys, width)[0].plain
+
+
+@pytest.mark.parametrize("width", [58, 78, 118])
+def test_what_matters_now_comes_first_in_the_footer(width: int) -> None:
+    assert footer_text(IDLE, FIGURES, width).split()[::2][:4] == ["r", "o", "q", "?"]
+    said = footer_text(RECORDING, at_work("recording"), width)
+    assert said.split()[::2][:7] == ["r", "p", "m", "n", "d", "q", "?"]
+    said = footer_text(RECORDING, at_work("paused"), width)
+    assert [word in said for word in ("r Stop", "p Resume", "m Mark", "n Note", "d Detach", "q Quit")] == [True] * 6
+    said = footer_text(RECORDING, at_work("recording", stops_in=60.0), width)
+    assert [word in said for word in ("r Stop", "p Pause", "+ More time", "d Detach")] == [True] * 4
 
 
 @given(st.integers(1, 200))
@@ -95,7 +146,8 @@ def test_the_footer_is_never_cut_inside_a_key(width: int) -> None:
     [row] = key_rows(keys, width)
     assert row.cell_length <= width
     entries = [f"{key} {title}" for key, title, _ in keys]
-    assert row.plain == "   ".join(entries[: len(row.plain.split("   ")) if row.plain else 0])
+    gap = "   " if width >= len("   ".join(entries)) else "  "
+    assert row.plain == gap.join(entries[: len(row.plain.split(gap)) if row.plain else 0])
 
 
 def test_what_is_not_possible_is_dimmed_not_hidden() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +17,12 @@ from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
-from services.recording.messages import ChannelLevel, RecordingStatus
-from services.settings import Settings
+from services.recording.messages import Alert, AlertKind, ChannelLevel, RecordingStatus, Severity
+from services.settings import RecordingSettings, Settings
 from tui.panels.memory import MemoryPanel, Steady, memory_rows
-from tui.panels.record import record_rows
+from tui.panels.record import level_rows, record_rows
 from tui.panels.summary import stage_rows
-from tui.situation import Figures, Phase, Situation, StageState
+from tui.situation import Figures, Phase, Situation, StageState, live_status, phase_of
 from tui.widgets.lines import model_rows, status_rows
 
 FOLDER = Path("/recordings/2026-03-14_1030_weekly")
@@ -84,7 +85,58 @@ def test_a_meeting_without_its_file_is_called_by_its_folder(tmp_path: Path) -> N
 
 
 def status_text(situation: Situation, figures: Figures, width: int = 80) -> str:
-    return status_rows(situation, figures, width)[0].plain
+    return status_rows(situation, figures, width, keymap={})[0].plain
+
+
+def test_what_the_recorder_says_counts_whoever_told_it() -> None:
+    for state, phase in (("recording", Phase.RECORDING), ("paused", Phase.PAUSED), ("finishing", Phase.STOPPING)):
+        figures = Figures(recording=replace(STATUS, state=state))  # type: ignore[arg-type]
+        assert phase_of(RECORDING, figures) is phase
+    paused = Figures(recording=replace(STATUS, state="paused"))
+    assert phase_of(replace(RECORDING, phase=Phase.STOPPING), paused) is Phase.STOPPING
+    assert phase_of(Situation(), paused) is Phase.IDLE
+    other = RECORDING.started(Path("/another"), "Another")
+    assert phase_of(other, paused) is Phase.RECORDING
+    assert live_status(other, paused) is None
+    assert status_text(RECORDING, paused).startswith("║ Paused 12:34 ")
+    assert status_text(Situation(phase=Phase.STARTING), Figures(recording=STATUS)).strip() == "◌ Starting"
+
+
+SILENT = Alert("no_signal", "The microphone is silent.", "Is it muted?")
+FULL = Alert("disk_low", "Only 300 MB are free.", "Free some space.", "critical")
+SOON = Alert("stopping", "The recording stops in 0:58.", "", "warning")
+FAR_SIDE = Alert("dead_channel", "The other side is silent.", "", "info", 1)
+
+
+def alarmed(*alerts: Alert) -> Figures:
+    return Figures(recording=replace(STATUS, alerts=alerts))
+
+
+def test_the_worst_alert_stays_in_the_status_line() -> None:
+    assert status_text(RECORDING, alarmed(SILENT)).endswith("  ! The microphone is silent. Is it muted?")
+    assert status_text(RECORDING, alarmed(SILENT), 50).endswith("  ! The microphone is silent.")
+    assert status_text(RECORDING, alarmed(FULL, SILENT)).endswith("! Only 300 MB are free. Free some space.  +1")
+    assert status_text(RECORDING, alarmed(SOON)).endswith("! The recording stops in 0:58.  + more time")
+    assert status_text(RECORDING, alarmed(FAR_SIDE)).endswith("  The other side is silent.")
+    assert status_text(Situation(), alarmed(SILENT)).strip() == "○ Not recording"
+
+
+def test_an_alert_comes_before_the_last_error_unless_it_is_only_worth_knowing() -> None:
+    failed = RECORDING.failed(ModelError("It did not load."))
+    assert status_text(failed, alarmed(SILENT)).endswith("! The microphone is silent. Is it muted?  +1")
+    assert status_text(failed, alarmed(FAR_SIDE)).endswith("The model did not load: It did not load.  Esc")
+
+
+@given(
+    st.lists(st.builds(Alert, st.sampled_from(get_args(AlertKind)), st.text(max_size=200), st.text(max_size=200),
+                       st.sampled_from(get_args(Severity))), max_size=9),
+    st.integers(60, 200),
+)  # fmt: skip
+def test_alerts_always_fit_the_line(alerts: list[Alert], width: int) -> None:
+    """Feature: status-line, Property 2: whatever is wrong, the clock is there and the line fits."""
+    [row] = status_rows(RECORDING, alarmed(*alerts), width, keymap={})
+    assert row.cell_length <= width or not "".join(alert.message + alert.hint for alert in alerts).isascii()
+    assert row.plain.startswith("● REC 12:34 ")
 
 
 def test_the_status_line_shows_recording_work_and_trouble() -> None:
@@ -106,7 +158,7 @@ def test_the_status_line_always_fits_and_always_shows_the_recording(title: str, 
     """Feature: status-line, Property 1: one line of the terminal's width, the clock always in it."""
     situation = Situation().started(FOLDER, title).failed(SottoError(message))
     [row] = status_rows(situation, Figures(recording=STATUS), width)
-    assert row.cell_length <= width or not row.plain.isascii()
+    assert row.cell_length <= width or not (title + message).isascii()
     assert row.plain.startswith("● REC 12:34 ")
 
 
@@ -135,21 +187,85 @@ def text_of(rows: object) -> str:
 def test_the_record_panel_shows_levels_size_and_losses() -> None:
     settings = Settings(folder=Path("/recordings"))
     figures = Figures(recording=STATUS)
-    said = text_of(record_rows(RECORDING, figures, (-12.0,), settings, 60))
+    said = text_of(record_rows(RECORDING, figures, (-12.0,), settings, {}, 60))
     assert "● Recording   Weekly" in said
-    assert "mic" in said
+    assert "microphone" in said
     assert "-14 dB" in said
     assert "23.0 MB" in said
     assert "Lost" not in said
     lossy = RecordingStatus("recording", FOLDER, seconds=1, overflows=12, detail="the second microphone")
-    said = text_of(record_rows(RECORDING, Figures(recording=lossy), (), settings, 60))
+    said = text_of(record_rows(RECORDING, Figures(recording=lossy), (), settings, {}, 60))
     assert "12 frames" in said
     assert "the second microphone" in said
+    told = replace(lossy, detail="", alerts=(Alert("overflow", "Sound is being lost."),))
+    said = text_of(record_rows(RECORDING, Figures(recording=told), (), settings, {}, 60))
+    assert "Sound is being lost." in said
+    assert "12 frames" not in said
 
 
-def test_the_record_panel_says_what_to_press() -> None:
-    said = text_of(record_rows(Situation(), Figures(), (), Settings(folder=Path("/recordings")), 60))
+def panel_text(figures: Figures, width: int = 40, keymap: dict[str, str] | None = None) -> str:
+    settings = Settings(folder=Path("/recordings"))
+    return text_of(record_rows(RECORDING, figures, (-12.0, -12.0), settings, keymap or {}, width))
+
+
+def test_the_record_panel_lists_all_that_is_wrong_and_what_helps() -> None:
+    said = panel_text(alarmed(FULL, SILENT, FAR_SIDE), 30)
+    for words in ("! Only 300 MB are free.", "  Free some space.", "! The microphone is silent.", "  Is it muted?"):
+        assert f"\n{words}\n" in said
+    assert "\nThe other side is silent.\n" in said
+    assert all(len(line) <= 30 for line in said.splitlines()[6:])
+
+
+def test_the_record_panel_of_a_paused_recording_says_how_to_go_on() -> None:
+    paused = Figures(recording=replace(STATUS, state="paused"))
+    assert "║ Paused   Weekly" in panel_text(paused)
+    assert "p goes on, r stops and transcribes" in panel_text(paused)
+    assert "F5 goes on, x stops and transcribes" in panel_text(paused, keymap={"pause": "F5", "record": "x"})
+
+
+def test_an_automatic_stop_is_announced() -> None:
+    assert "Stops in" not in panel_text(Figures(recording=STATUS))
+    assert "Stops in 12:00   + more time" in panel_text(Figures(recording=replace(STATUS, stops_in=720.4)))
+
+
+def test_meters_are_named_by_who_speaks_and_through_what() -> None:
+    mic = ChannelLevel("mic", "You", -14.0, -22.0, "Built-in Microphone")
+    far = ChannelLevel("system", "Others", -31.0, -40.0, "Monitor of Built-in Speakers")
+    narrow = text_of(level_rows((mic, far), (-14.0, -31.0), 40)).splitlines()
+    assert [line.split()[0] for line in narrow] == ["You", "Built-in", "Others", "Monitor"]
+    assert len({line.index(word) for line, word in zip(narrow[1::2], ("Built-in", "Monitor"), strict=True)}) == 1
+    wide = text_of(level_rows((mic, far), (-14.0, -31.0), 70)).splitlines()
+    assert len(wide) == 2
+    assert wide[0].startswith("You     Built-in Microphone ")
+    assert len({line.rindex(" dB") for line in wide}) == 1
+
+
+def test_two_meters_of_one_file_are_not_labelled_alike() -> None:
+    channels = (ChannelLevel("file:/a/call.wav"), ChannelLevel("file:/a/call.wav"))
+    labels = [line.split("  ")[0] for line in text_of(level_rows(channels, (-9.0, -9.0), 60)).splitlines()]
+    assert labels == ["1 call.wav", "2 call.wav"]
+
+
+@given(
+    st.lists(st.builds(ChannelLevel, st.sampled_from(("mic", "system", "file:/a.wav")), st.text(max_size=8),
+                       st.floats(-96, 0), st.floats(-96, 0), st.text(max_size=80)), min_size=1, max_size=2),
+    st.integers(36, 120),
+)  # fmt: skip
+def test_meters_fit_the_panel(channels: list[ChannelLevel], width: int) -> None:
+    """Feature: level-meter, Property 2: each row fits, whatever the devices are called."""
+    for row in level_rows(channels, [-10.0] * len(channels), width):
+        assert len(row.plain) <= width
+
+
+def test_the_record_panel_says_what_to_press_and_what_will_be_recorded() -> None:
+    settings = Settings(folder=Path("/recordings"))
+    said = text_of(record_rows(Situation(), Figures(), (), settings, {}, 60))
     assert "Press r to record, o to open a file" in said
+    assert "Source   Microphone\n" in said
+    both = Settings(folder=Path("/recordings"), recording=RecordingSettings(sources=("mic", "system")))
+    said = text_of(record_rows(Situation(), Figures(), (), both, {"record": "f5", "open": "ctrl+o"}, 60))
+    assert "Press f5 to record, ^o to open a file" in said
+    assert "Source   Microphone + what the speakers play" in said
 
 
 def test_the_stages_show_progress_and_reasons() -> None:

@@ -12,12 +12,15 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.panels.panel import Panel
+from tui.panels.panel import Panel, Part
 from tui.screens.base import STYLES
+from tui.situation import Figures, Situation
+from tui.widgets.lines import alert_part, alerts_of, recording_parts
 
 SMALLEST = (60, 20)
 """Columns and rows below which nothing useful can be shown."""
 GRID_COLUMNS = 100
+_LONGEST_ALERT = 120
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -71,14 +74,20 @@ class Panels(Container):
 class TooSmall(Widget):
     """What is shown when the terminal is too small for anything else."""
 
-    recording: reactive[str] = reactive("")
-    """The recording's clock; empty when nothing is recorded."""
+    said: reactive[tuple[Part, ...]] = reactive(())
+    """The recording and what is wrong with it; empty when nothing is recorded."""
 
     def __init__(self) -> None:
         super().__init__(id="too-small")
 
+    def show(self, situation: Situation, figures: Figures) -> None:
+        """Take what is to be said of the recording."""
+        parts: list[Part] = [*recording_parts(situation, figures), ("\n", "")] if situation.on_air else []
+        for alert in alerts_of(situation, figures)[:1]:
+            parts += [alert_part(alert, _LONGEST_ALERT), ("\n", "")]
+        self.said = tuple(parts)
+
     def render(self) -> Content:
         width, height = self.app.size
-        said = [("● REC ", ".rec"), (self.recording, ".strong"), (" goes on\n", "")] if self.recording else []
-        said += [(f"sotto needs {SMALLEST[0]} x {SMALLEST[1]}\n", ".strong"), (f"this is {width} x {height}", ".quiet")]
-        return Content.assemble(*said)
+        needs = (f"sotto needs {SMALLEST[0]} x {SMALLEST[1]}\n", ".strong")
+        return Content.assemble(*self.said, needs, (f"this is {width} x {height}", ".quiet"))

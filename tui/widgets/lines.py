@@ -9,11 +9,11 @@ from textual.content import Content
 from textual.reactive import var
 
 from services.lifecycle import ModelState, ModelStatus
-from services.recording.messages import RecordingStatus
+from services.recording.messages import Alert, RecordingStatus, Severity
 from services.settings import Settings
 from services.text import clock, one_line
-from tui.actions import ACTIONS, Action
-from tui.situation import Figures, Phase, Situation
+from tui.actions import BY_ID, Action, footer
+from tui.situation import Figures, Phase, Situation, live_status, phase_of
 from tui.widgets.sheet import Rows, Sheet
 
 Part = tuple[str, str]
@@ -25,8 +25,19 @@ _MARKS = {
     ModelState.PROCESSING: ("●", ".accent"),
     ModelState.UNLOADING: ("◌", ".warn"),
 }
+PHASES: dict[Phase, Part] = {
+    Phase.IDLE: ("○", ".quiet"),
+    Phase.STARTING: ("◌", ".warn"),
+    Phase.RECORDING: ("●", ".rec"),
+    Phase.PAUSED: ("║", ".warn"),
+    Phase.STOPPING: ("◌", ".warn"),
+}
+"""The sign of a phase, and its style."""
+SEVERITIES: dict[Severity, Part] = {"info": ("", ".quiet"), "warning": ("! ", ".warn"), "critical": ("! ", ".rec")}
+"""What stands before an alert, so that it is seen without colours, too; and its style."""
 _SHORT_KEYS = {
     "question_mark": "?", "escape": "Esc", "enter": "Enter", "space": "Space", "shift+tab": "Shift+Tab", "tab": "Tab",
+    "plus": "+", "equals_sign": "=", "minus": "-",
 }  # fmt: skip
 
 
@@ -91,47 +102,77 @@ def model_rows(models: Mapping[str, ModelStatus], engines: Mapping[str, str], wi
 
 
 class StatusLine(FactSheet):
-    """What must never be out of sight: the recording, the work, and the last error."""
+    """What must never be out of sight: the recording, what is wrong with it, the work, and the last error.
+
+    Args:
+        keymap: The settings' keys by action; None where those keys do not work, as in a dialog.
+    """
+
+    def __init__(self, keymap: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._keymap = keymap
 
     def paint(self) -> None:
-        self.show(partial(status_rows, self.situation, self.figures))
+        self.show(partial(status_rows, self.situation, self.figures, keymap=self._keymap))
 
 
-def status_rows(situation: Situation, figures: Figures, width: int) -> Rows:
-    """One row: the recording on the left, the last error or the work at hand on the right."""
-    left = Content.assemble(*_recording(situation, figures))
-    room = width - left.cell_length - 3
-    right = Content.assemble(*_rest(situation, figures, max(8, room)))
+def status_rows(situation: Situation, figures: Figures, width: int, keymap: Mapping[str, str] | None = None) -> Rows:
+    """One row: the recording on the left; on the right what is wrong, the last error, or the work at hand."""
+    left = Content.assemble(*recording_parts(situation, figures))
+    room = max(8, width - left.cell_length - 3)
+    right = Content.assemble(*_rest(situation, figures, room, keymap))
     gap = width - left.cell_length - right.cell_length
     return [Content.assemble(left, " " * max(2, gap), right)]
 
 
-def _recording(situation: Situation, figures: Figures) -> Sequence[Part]:
-    match situation.phase:
-        case Phase.IDLE:
-            return [("○ Not recording", ".quiet")]
-        case Phase.STARTING:
-            return [("◌ Starting", ".warn")]
-        case Phase.RECORDING:
-            return [("● REC ", ".rec"), (elapsed(figures.recording), ".strong")]
-        case Phase.STOPPING:
-            return [("◌ Stopping ", ".warn"), (elapsed(figures.recording), ".strong")]
+def recording_parts(situation: Situation, figures: Figures) -> Sequence[Part]:
+    """The state of the recording, and its clock."""
+    phase = phase_of(situation, figures)
+    sign, style = PHASES[phase]
+    said = "REC" if phase is Phase.RECORDING else phase.value
+    if phase in (Phase.IDLE, Phase.STARTING):
+        return [(f"{sign} {said}", style)]
+    return [(f"{sign} {said} ", style), (elapsed(live_status(situation, figures)), ".strong")]
 
 
-def _rest(situation: Situation, figures: Figures, room: int) -> Sequence[Part]:
-    if situation.trouble is not None:
-        key = "  Esc"  # dismisses it
-        said = one_line(f"{situation.trouble.title}: {situation.trouble.message}", room - len(key))
-        return [(said, ".bad"), (key, ".key")]
-    if situation.on_air and figures.recording is not None and figures.recording.detail:
-        return [(one_line(figures.recording.detail, max(8, room)), ".warn")]
+def alerts_of(situation: Situation, figures: Figures) -> tuple[Alert, ...]:
+    """What is wrong with the recording now, the worst first."""
+    status = live_status(situation, figures)
+    return status.alerts if status is not None else ()
+
+
+def alert_part(alert: Alert, limit: int) -> Part:
+    """An alert in at most `limit` characters; what can be done only where there is room for all of it."""
+    sign, style = SEVERITIES[alert.severity]
+    whole = one_line(f"{sign}{alert.message} {alert.hint}", limit + 1)
+    return whole if len(whole) <= limit else one_line(f"{sign}{alert.message}", limit), style
+
+
+def _rest(situation: Situation, figures: Figures, room: int, keymap: Mapping[str, str] | None) -> Sequence[Part]:
+    alerts, trouble = alerts_of(situation, figures), situation.trouble
+    if alerts and (trouble is None or alerts[0].severity != "info"):
+        return _worst(alerts[0], len(alerts) - 1 + (trouble is not None), room, keymap)
+    if trouble is not None:
+        key = "" if keymap is None else f"  {key_of(BY_ID['escape'], keymap)}"  # dismisses it
+        return [(one_line(f"{trouble.title}: {trouble.message}", max(8, room - len(key))), ".bad"), (key, ".key")]
+    status = live_status(situation, figures)
+    if status is not None and status.detail:
+        return [(one_line(status.detail, room), ".warn")]
     if figures.job is not None:
         waiting = f"  +{figures.waiting} waiting" if figures.waiting else ""
         progress = figures.progress
         share = f" {progress.fraction:.0%}" if progress is not None and progress.fraction is not None else ""
         said = one_line(progress.what if progress is not None else "", 30).capitalize() or "Processing"
         return [(f"{said}{share}", ".accent"), (waiting, ".quiet")]
-    return [(one_line(situation.title, max(8, room)) if situation.on_air else "", ".quiet")]
+    return [(one_line(situation.title, room) if situation.on_air else "", ".quiet")]
+
+
+def _worst(alert: Alert, more: int, room: int, keymap: Mapping[str, str] | None) -> Sequence[Part]:
+    """The worst alert, how many other troubles there are, and the key against an automatic stop."""
+    rest: list[Part] = [(f"  +{more}", ".quiet")] if more else []
+    if alert.kind == "stopping" and keymap is not None:
+        rest += [(f"  {key_of(BY_ID['more_time'], keymap)}", ".key"), (" more time", ".quiet")]
+    return [alert_part(alert, max(8, room - sum(len(text) for text, _ in rest))), *rest]
 
 
 class KeyBar(FactSheet):
@@ -146,11 +187,10 @@ class KeyBar(FactSheet):
         self._keymap = keymap
 
     def paint(self) -> None:
-        footer = sorted((action for action in ACTIONS if action.footer), key=lambda action: action.footer)
         situation, figures = self.situation, self.figures
         keys = [
-            (key_of(action, self._keymap), title_of(action, situation), action.enabled(situation, figures))
-            for action in footer
+            (key_of(action, self._keymap), title_of(action, situation, figures), action.enabled(situation, figures))
+            for action in footer(situation, figures)
         ]
         self.show(partial(key_rows, keys))
 
@@ -163,21 +203,30 @@ def key_of(action: Action, keymap: Mapping[str, str]) -> str:
     return action.key
 
 
-def title_of(action: Action, situation: Situation) -> str:
-    """The footer's word for an action: the key that starts a recording stops it, too."""
-    return "Stop" if action.id == "record" and situation.on_air else action.title
+def title_of(action: Action, situation: Situation, figures: Figures) -> str:
+    """The footer's word for an action: the key that starts a recording stops it, the one that pauses it goes on."""
+    if action.id == "record" and situation.on_air:
+        return "Stop"
+    if action.id == "pause" and phase_of(situation, figures) is Phase.PAUSED:
+        return "Resume"
+    return action.title
 
 
 def key_rows(keys: Sequence[tuple[str, str, bool]], width: int) -> Rows:
-    """One row of `(key, title, enabled)`; those that do not fit are left out, the last first."""
+    """One row of `(key, title, enabled)`, closer together where that makes room for all of them.
+
+    Those that do not fit even so are left out, the last first.
+    """
+    needs = [len(key) + 1 + len(title) for key, title, _ in keys]
+    gap = 3 if sum(needs) + 3 * (len(keys) - 1) <= width else 2
     parts: list[Part] = []
     used = 0
-    for key, title, enabled in keys:
-        needed = len(key) + 1 + len(title) + (3 if parts else 0)
+    for (key, title, enabled), need in zip(keys, needs, strict=True):
+        needed = need + (gap if parts else 0)
         if used + needed > width:
             break
         if parts:
-            parts.append(("   ", ""))
+            parts.append((" " * gap, ""))
         parts += [(key, ".key" if enabled else ".off"), (f" {title}", "" if enabled else ".off")]
         used += needed
     return [Content.assemble(*parts)]
