@@ -7,6 +7,7 @@
     +-- DeviceError           a microphone or sound server that is not there
     +-- RecorderError         the recorder refused, or is gone
     |   +-- RecorderBusyError     a recording is running already
+    |   +-- NoRecordingError      none is running
     +-- MeetingBusyError      a meeting that another sotto is at work on
     +-- StorageError          a folder that cannot be written, a full disk, a damaged meeting
     +-- ModelError            a model that is missing, damaged or does not load
@@ -85,6 +86,10 @@ class RecorderError(SottoError):
 
 class RecorderBusyError(RecorderError):
     title = "A recording is running"
+
+
+class NoRecordingError(RecorderError):
+    title = "Nothing happened"
 
 
 class MeetingBusyError(SottoError):

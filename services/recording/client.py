@@ -15,8 +15,16 @@ from pathlib import Path
 
 from services import paths
 from services.childlog import ChildLog
-from services.errors import CancelledError, DeviceError, RecorderBusyError, RecorderError, SottoError, StorageError
-from services.recording.connection import Connection
+from services.errors import (
+    CancelledError,
+    DeviceError,
+    NoRecordingError,
+    RecorderBusyError,
+    RecorderError,
+    SottoError,
+    StorageError,
+)
+from services.recording.connection import ANSWER_SECONDS, Connection
 from services.recording.messages import (
     FILE_PREFIX,
     Device,
@@ -73,12 +81,13 @@ class RecorderClient:
         """End the recording; returns its last status when all is on disk and the next recording may start.
 
         Raises:
+            NoRecordingError: There is none.
             RecorderError: It is gone, or does not answer.
         """
         with Connection.to(self._path) as connection:
             last = connection.ask(Order("stop"))
             connection.send(Order("subscribe"))
-            for last in connection.statuses():  # noqa: B007 - the last one counts
+            for last in connection.statuses(ANSWER_SECONDS):  # noqa: B007 - the last one counts
                 pass
         if not last.over:
             raise _vanished(last)
@@ -224,11 +233,15 @@ def launch(request: RecordingRequest) -> Launch:
 
 
 def attach() -> RecorderClient | None:
-    """The recorder that is at work for this user, whoever started it; None when there is none."""
+    """The recorder that is at work for this user, whoever started it; None when there is none.
+
+    Raises:
+        RecorderError: There is one, and it does not answer.
+    """
     client = RecorderClient(paths.runtime() / "recorder.sock")
     try:
         status = client.status()
-    except RecorderError:
+    except NoRecordingError:
         return None
     return None if status.over else client
 
@@ -242,7 +255,7 @@ def busy_error() -> RecorderBusyError:
     since = f" since {datetime.fromisoformat(status.started):%H:%M}" if status.started else ""
     return RecorderBusyError(
         f"“{one_line(status.title)}” is being recorded{since}; there is one recording at a time.",
-        "Open sotto to see it: r ends it there.",
+        "`sotto attach` shows it, `sotto stop` ends it.",
     )
 
 
@@ -285,4 +298,4 @@ def _absolute(request: RecordingRequest) -> RecordingRequest:
 
 def _vanished(last: RecordingStatus) -> RecorderError:
     where = f"What it wrote until then is in {last.meeting}." if last.meeting else "The log is recorder.log."
-    return RecorderError("The recorder ended without a word.", where)
+    return RecorderError("The recorder ended without a word.", f"{where} `sotto recover` looks for what is unfinished.")

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.errors import RecorderError
+from services.errors import NoRecordingError, RecorderError
 from services.recording.messages import Order, RecordingStatus, decode_reply, encode
 
-_ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 """A recorder answers at once. When it does not, it was stopped or hangs, and a person wants to know."""
 
 
@@ -23,13 +23,22 @@ class Connection:
 
     @staticmethod
     def to(path: Path) -> Connection:
-        """Raises `RecorderError` when nobody listens there."""
+        """A new line to the recorder whose socket is at `path`.
+
+        Raises:
+            NoRecordingError: Nobody listens there.
+            RecorderError: Somebody does, and answers nobody any more.
+        """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(ANSWER_SECONDS)
         try:
             connection.connect(str(path))
+        except (BlockingIOError, TimeoutError) as error:  # so many wait for it that no more may
+            connection.close()
+            raise _silent() from error
         except OSError as error:
             connection.close()
-            raise RecorderError("No recording is running.", "Press r, or type `sotto record`.") from error
+            raise NoRecordingError("No recording is running.", "`sotto record` begins one, or r in the app.") from error
         return Connection(connection)
 
     def send(self, order: Order) -> None:
@@ -38,33 +47,30 @@ class Connection:
     def send_line(self, line: bytes) -> None:
         try:
             self._socket.sendall(line)
-        except ConnectionError:
-            return  # it has ended: reading tells how
+        except (ConnectionError, TimeoutError):
+            return  # it has ended, or hangs: reading tells how
 
     def ask(self, order: Order) -> RecordingStatus:
         """Send an order and return the answer.
 
         Raises:
+            NoRecordingError: The recorder has just ended.
             RecorderError: No answer came.
         """
         self.send(order)
-        self._socket.settimeout(_ANSWER_SECONDS)
-        try:
-            for status in self.statuses():
-                return status
-        except TimeoutError as error:
-            raise RecorderError(
-                f"The recorder has not answered for {_ANSWER_SECONDS:.0f} s.", "It may have been stopped by a signal."
-            ) from error
-        finally:
-            self._socket.settimeout(None)
-        raise RecorderError("The recorder has just ended.", "Look whether its meeting is complete.")
+        for status in self.statuses(ANSWER_SECONDS):
+            return status
+        raise NoRecordingError("The recorder has just ended.", "Look whether its meeting is complete.")
 
-    def statuses(self) -> Iterator[RecordingStatus]:
+    def statuses(self, patience: float | None = None) -> Iterator[RecordingStatus]:
         """What it tells, until the connection ends.
+
+        Args:
+            patience: So many seconds it may say nothing; None: as long as it likes.
 
         Raises:
             SottoError: The recorder did not understand something.
+            RecorderError: It said nothing for too long.
         """
         while True:
             line, found, rest = self._incoming.partition(b"\n")
@@ -73,7 +79,10 @@ class Connection:
                 yield decode_reply(bytes(line))
                 continue
             try:
+                self._socket.settimeout(patience)
                 data = self._socket.recv(65536)
+            except TimeoutError as error:
+                raise _silent() from error
             except ConnectionError:
                 return
             if not data:
@@ -95,3 +104,10 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _silent() -> RecorderError:
+    return RecorderError(
+        f"The recorder has not answered for {ANSWER_SECONDS:.0f} s.",
+        "It may have been stopped by a signal; `kill -CONT` wakes it. What it has recorded is on disk.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime, time
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -34,13 +35,15 @@ def parse(argv: Sequence[str]) -> Arguments:
             "sotto demo                          see what it does, without a microphone",
             "sotto record --title 'Weekly sync'  record until Ctrl-C, then write it up",
             "sotto process interview.m4a         write up a file",
+            "sotto status                        what is being recorded",
+            "sotto recover --all                 finish what was cut off",
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"sotto {__version__}")
     parser.set_defaults(run=_lazy("app"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_record, _process, _demo, _devices, _doctor, _monitor):
+    for add in (_record, _status, _stop, _attach, _process, _recover, _demo, _devices, _doctor, _monitor):
         add(commands)
     return cast(Arguments, parser.parse_args(argv))
 
@@ -52,20 +55,22 @@ def _lazy(module: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
-def _command(commands: Subparsers, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Subparsers, name: str, summary: str, *examples: str, codes: str = _EXIT_CODES
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
         help=summary[0].lower() + summary[1:],
         description=summary + ".",
-        epilog=_examples(*examples),
+        epilog=_examples(*examples, codes=codes),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_lazy(name))
     return parser
 
 
-def _examples(*lines: str) -> str:
-    return "examples:\n" + "\n".join(f"  {line}" for line in lines) + f"\n\n{_EXIT_CODES}"
+def _examples(*lines: str, codes: str = _EXIT_CODES) -> str:
+    return "examples:\n" + "\n".join(f"  {line}" for line in lines) + f"\n\n{codes}"
 
 
 def _record(commands: Subparsers) -> None:
@@ -75,6 +80,8 @@ def _record(commands: Subparsers) -> None:
         "Record a meeting and write it up; Ctrl-C ends the recording",
         "sotto record",
         "sotto record --for 3600 --title 'Weekly sync'",
+        "sotto record --until 17:30 --stop-after-silence 10",
+        "sotto record --source mic --source system",
         "sotto record --source 'USB Microphone' --no-process",
         "sotto record --source file:talk.flac --speed 20 --json",
     )
@@ -82,12 +89,67 @@ def _record(commands: Subparsers) -> None:
         "--source",
         action="append",
         metavar="SRC",
-        help="mic, the name of a device (see `sotto devices`) or file:PATH; twice for two channels",
+        help="mic, system (what the loudspeakers play), the name of a device (see `sotto devices`) or file:PATH; twice "
+        "for two channels",
     )
     parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop after so long")
+    parser.add_argument("--until", type=_clock_time, metavar="HH:MM", help="stop at this time, today or else tomorrow")
+    parser.add_argument(
+        "--stop-after-silence", type=_positive, metavar="MINUTES", help="stop when nothing was heard for so long"
+    )
     parser.add_argument("--title", default="", help="what the meeting is called")
     parser.add_argument("--speed", type=_positive, default=1.0, metavar="N", help="play file: sources N times as fast")
     parser.add_argument("--no-process", action="store_true", help="only record; `sotto process FOLDER` does the rest")
+    _engines(parser)
+    _json(parser)
+
+
+def _status(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "status",
+        "Show what is being recorded, by whichever sotto of yours",
+        "sotto status",
+        "sotto status --json",
+        "sotto status > /dev/null || sotto record",
+        codes="exit codes: 0 a recording runs, 1 none runs, or it does not answer, 2 wrong use",
+    )
+    _json(parser)
+
+
+def _stop(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "stop",
+        "End the recording that runs, and wait until all of it is on disk",
+        "sotto stop",
+        "sotto stop --json",
+    )
+    _json(parser)
+
+
+def _attach(commands: Subparsers) -> None:
+    _command(commands, "attach", "Open the app on the recording that runs; without one, say so", "sotto attach")
+
+
+def _recover(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "recover",
+        "Make recordings whole that were cut off, and list what is not written up. Nothing is ever removed",
+        "sotto recover",
+        "sotto recover --all                      also transcribe and summarise everything unfinished",
+        "sotto recover ~/Recordings/sotto/2026-03-14_1030_weekly-sync",
+        "sotto recover --all --summary none --json",
+        codes="exit codes: 0 done, also where there was nothing to do, 1 something failed, 2 wrong use",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="FOLDER",
+        help="a meeting's folder, or one that holds meetings (that of the settings)",
+    )
+    parser.add_argument("--all", action="store_true", help="also write up everything that is unfinished")
     _engines(parser)
     _json(parser)
 
@@ -158,3 +220,10 @@ def _positive(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def _clock_time(text: str) -> time:
+    try:
+        return datetime.strptime(text, "%H:%M").time()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not a time like 17:30") from error

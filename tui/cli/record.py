@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from services.core import request_of
-from services.errors import RecorderError
+from services.errors import SottoError
+from services.library.meeting import Meeting
 from services.recording.client import launch
-from services.recording.messages import RecordingRequest, RecordingStatus
+from services.recording.messages import Alert, AlertKind, RecordingRequest, RecordingStatus
+from services.settings import Settings
 from services.text import clock
 from tui.cli.output import Status, fail, note, say_json
 from tui.cli.signals import interrupted_by
@@ -20,8 +23,7 @@ from tui.cli.work import Work, settings_for
 def run(arguments: Namespace) -> int:
     chosen = settings_for(arguments)
     work = Work(chosen, arguments.json)  # first: a wrong engine is told before the meeting, not after it
-    request = request_of(chosen, tuple(arguments.source or ()), arguments.title)
-    status = record(replace(request, seconds=arguments.seconds, speed=arguments.speed))
+    status = record(_request(arguments, chosen))
     meeting = status.meeting
     if status.error is not None:
         fail(status.error)
@@ -30,11 +32,41 @@ def run(arguments: Namespace) -> int:
     note(f"Recorded {clock(status.seconds)} in {meeting}")
     extra = {"recorded_s": round(status.seconds, 3), "overflows": status.overflows}
     if arguments.no_process:
+        _leave_at_that(Meeting(meeting))
         if arguments.json:
             say_json(_describe(status, meeting) | extra)
         return int(status.error is not None)
     outcome = work.process(meeting, extra)
     return int(status.error is not None or not outcome.ok)
+
+
+def _request(arguments: Namespace, chosen: Settings) -> RecordingRequest:
+    """What the settings want, with what the command line says above it."""
+    request = replace(request_of(chosen, tuple(arguments.source or ()), arguments.title), speed=arguments.speed)
+    if arguments.seconds is not None:
+        request = replace(request, seconds=arguments.seconds)
+    if arguments.stop_after_silence is not None:
+        request = replace(request, silence_seconds=arguments.stop_after_silence * 60)
+    if arguments.until is not None:
+        now = datetime.now()
+        until = next_time(arguments.until, now)
+        note(f"Stops {'today' if until.date() == now.date() else 'tomorrow'} at {until:%H:%M}")
+        request = replace(request, until=until.timestamp())
+    return request
+
+
+def next_time(wanted: time, now: datetime) -> datetime:
+    """The next moment, after `now`, at which local clocks show `wanted`; neither has a time zone."""
+    today = datetime.combine(now.date(), wanted)
+    return today if today > now else today + timedelta(days=1)
+
+
+def _leave_at_that(meeting: Meeting) -> None:
+    """Nobody has to be asked again whether it is to be written up."""
+    try:
+        meeting.set_stage("transcribe", "skipped", "only a recording was asked for")
+    except SottoError as error:
+        fail(error)  # the recording is there, and that is what was asked for
 
 
 def record(request: RecordingRequest) -> RecordingStatus:
@@ -48,23 +80,40 @@ def record(request: RecordingRequest) -> RecordingStatus:
         RecorderError: The recorder is gone; what it wrote is on disk.
     """
     recorder = launch(request)
-    last: RecordingStatus | None = None
+    alerts = Alerts()
     try:
         with interrupted_by(recorder.cancel), recorder.wait() as client:
             for last in client.updates():
+                alerts.tell(last)
                 Status.show(_line(last))
     finally:
         Status.clear()
-    if last is None or not last.over:
-        folder = last.meeting if last else request.folder
-        raise RecorderError(f"The recorder ended without a word. What it wrote is in {folder}.")
     return last
+
+
+class Alerts:
+    """Tells each alert when it begins, and when it is over."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[AlertKind, int | None], Alert] = {}
+
+    def tell(self, status: RecordingStatus) -> None:
+        if status.over:
+            return
+        now = {(alert.kind, alert.channel): alert for alert in status.alerts}
+        for alert in (now[key] for key in now if key not in self._told):
+            note(f"{clock(status.seconds)}  {alert.message} {alert.hint}".rstrip())
+        for alert in (self._told[key] for key in self._told if key not in now):
+            note(f"{clock(status.seconds)}  Over: {alert.message}")
+        self._told = now
 
 
 def _line(status: RecordingStatus) -> str:
     levels = "  ".join(f"{channel.speaker or channel.source} {channel.peak_db:4.0f} dB" for channel in status.channels)
+    state = f"‖ PAUSED {clock(status.seconds)}" if status.state == "paused" else f"● {clock(status.seconds)}  {levels}"
     lost = f"  {status.overflows} frames lost" if status.overflows else ""
-    return f"● {clock(status.seconds)}  {levels}{lost}  Ctrl-C ends the recording"
+    stops = f"  stops in {clock(status.stops_in)}" if status.stops_in is not None else ""
+    return f"{state}{lost}{stops}  Ctrl-C ends the recording"
 
 
 def _describe(status: RecordingStatus, meeting: Path) -> dict[str, Any]:
