@@ -12,6 +12,7 @@ WHEELS := $(PIP) --only-binary :all:
 # A .venv whose Python was upgraded away is of no use: everything is made anew.
 GONE := $(shell [ ! -d $(VENV) ] || [ -x $(BIN)/python ] || rm -rf $(VENV))
 TEST_ARGS ?=
+BENCH_ARGS ?=
 LOCK_ARGS ?=
 
 .NOTPARALLEL:
@@ -36,8 +37,8 @@ check: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev $(VENV)/.llama ## measure what the README claims
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/.dev $(VENV)/.llama ## measure what the README claims; BENCH_ARGS="capture --minutes 60" chooses
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 sample: $(VENV)/.dev ## speak the sample meeting anew from services/sample/script.toml (needs flite)
 	$(BIN)/python -m services.sample.make

@@ -139,7 +139,8 @@ class Health:
 
     def _overflow(self, overflows: int, now: float) -> Iterator[Alert]:
         if overflows > self._lost:
-            self._lost, self._lost_at = overflows, now
+            self._lost_at = now
+        self._lost = overflows
         if self._lost and now - self._lost_at < _OVERFLOW_SHOWN:
             tenths = max(1, round(10 * self._lost / self._rate))
             yield Alert(

@@ -260,6 +260,10 @@ def test_lost_sound_is_told_with_how_much_and_for_ten_seconds() -> None:
     assert room.go(1.5, -30) == ()
     room.overflows += 1
     assert "1.5 s of sound" in room.go(TICK, -30)[0].message
+    room.overflows = 0
+    assert room.go(TICK, -30) == (), "it turned out that nothing was missing"
+    room.overflows = 1
+    assert "0.1 s of sound" in room.go(TICK, -30)[0].message
 
 
 def test_a_device_that_is_away_is_told_with_its_reason_and_not_called_silent() -> None:
