@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from services.library.meeting import Meeting
+from services.library.moments import read_moments
 from services.recording.client import RecorderClient, attach, start
 from services.recording.messages import RecordingRequest, RecordingStatus
 from services.recording.reader import MeetingAudio
@@ -74,6 +75,11 @@ def heard(meeting: Meeting, channel: int = 0) -> Signal:
     """One channel of what was recorded, as sotto reads it."""
     with MeetingAudio(meeting.folder) as audio:
         return np.asarray(audio.read(0, audio.frames)[:, channel] / 32768, np.float64)
+
+
+def gaps(meeting: Meeting) -> list[tuple[float, float]]:
+    """The gaps that are marked: where in the recording, and how long, in seconds."""
+    return [(moment.at_s, moment.seconds) for moment in read_moments(meeting) if moment.kind == "gap"]
 
 
 def played_by_others(meeting: Meeting) -> Signal:

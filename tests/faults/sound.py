@@ -7,8 +7,10 @@ test can say of a recording: everything between two moments is there, once, in o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +191,25 @@ def whole(recorded: Signal, beacon: Beacon, until: float | None = None) -> Stret
     assert stretch.of_end >= (beacon.seconds if until is None else until) - EDGE, (stretch, until)
     assert abs(stretch.slip) <= EDGE, stretch
     return stretch
+
+
+def in_place(recorded: Signal, beacon: Beacon, gaps: Sequence[tuple[float, float]], tolerance: float) -> list[Stretch]:
+    """Assert that all of `beacon` is at its place in `recorded`, save for what is marked as missing.
+
+    Args:
+        recorded: One channel at `RATE`.
+        beacon: What was played.
+        gaps: What is marked: where in the recording, and how long, in seconds.
+        tolerance: So far may something be from its place, in seconds.
+
+    Returns:
+        The stretches; between each two of them something is missing.
+    """
+    stretches = found(recorded, beacon)
+    assert stretches, "nothing of it is there"
+    for before, after in pairwise(stretches):
+        assert abs(after.shift - before.shift) <= tolerance, (before, after)
+        hole = after.at - before.end
+        told = sum(max(0.0, min(after.at, at + long) - max(before.end, at)) for at, long in gaps)
+        assert told >= hole - 2 * tolerance, (before, after, gaps)
+    return stretches
