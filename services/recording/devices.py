@@ -12,15 +12,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from services.errors import DeviceError, SottoError
-from services.recording.messages import Device
+from services.recording.messages import SYSTEM, Device
+from services.recording.pulse import PulseSource, View, connect, view_of
 from services.text import one_line
 
 _log = logging.getLogger("sotto.devices")
@@ -31,10 +30,6 @@ _BRIDGE = "pulse"
 PULSE_SOURCE = "PULSE_SOURCE"
 """The environment variable that names the source which `pulse` opens."""
 
-_DUMMY = "auto_null"
-"""PulseAudio's name for the sink, and its monitor, that it makes when there is no sound hardware."""
-
-_PACTL_SECONDS = 10.0
 _NO_DEVICE = "Plug in a microphone, start the sound server, or write up a file: `o` in the app, `sotto process FILE`."
 
 
@@ -71,8 +66,11 @@ def portaudio() -> Any:
     return sounddevice
 
 
-def find_inputs() -> list[Input]:
+def find_inputs(view: View | None) -> list[Input]:
     """Everything that can be recorded here.
+
+    Args:
+        view: What the sound server offers; None without one.
 
     Raises:
         DeviceError: PortAudio is not installed, or does not start.
@@ -81,7 +79,9 @@ def find_inputs() -> list[Input]:
     apis = [str(api["name"]) for api in audio.query_hostapis()]
     found = [(number, info) for number, info in enumerate(audio.query_devices()) if info["max_input_channels"] > 0]
     bridge = next((number for number, info in found if info["name"] == _BRIDGE), None)
-    pulse = _pulse_inputs(bridge) if bridge is not None else []
+    if view is not None and bridge is None:
+        _log.warning("ALSA has no device %s: the sound server's sources cannot be opened", _BRIDGE)
+    pulse = [_pulse_input(each, bridge, view) for each in view.sources] if view and bridge is not None else []
     default = audio.default.device[0]
     own = [
         Input(
@@ -103,63 +103,26 @@ def find_inputs() -> list[Input]:
     return pulse + own
 
 
-def _pulse_inputs(bridge: int) -> list[Input]:
-    """The sources of the PulseAudio server; none when there is no server, or no `pactl` to ask it with."""
-    listing = _pactl("--format=json", "list", "sources")
-    if listing is None:
-        return []
-    # PulseAudio's own variable comes before the server's default, as in every other client.
-    default = os.environ.get(PULSE_SOURCE) or (_pactl("get-default-source") or "").strip()
-    try:
-        sources = [source for source in json.loads(listing) if not source["name"].startswith(_DUMMY)]
-        return [_pulse_input(source, bridge, default) for source in sources]
-    except (KeyError, TypeError, ValueError, IndexError):
-        _log.exception("pactl's list of sources is not understood")
-        return []
-
-
-def _pulse_input(source: dict[str, Any], bridge: int, default: str) -> Input:
-    name = str(source["name"])
-    _, channels, rate = str(source["sample_specification"]).split()  # "s16le 2ch 48000Hz"
-    monitor = bool(source.get("monitor_source")) or name.endswith(".monitor")
+def _pulse_input(source: PulseSource, bridge: int, view: View) -> Input:
     device = Device(
-        name=one_line(name),
-        description=one_line(str(source["description"])),
-        kind="monitor" if monitor else "microphone",
+        name=one_line(source.name),
+        description=source.description,
+        kind="monitor" if source.monitor_of else "microphone",
         via="PulseAudio",
-        channels=int(channels.removesuffix("ch")),
-        rate=int(rate.removesuffix("Hz")),
-        default=name == default,
+        channels=source.channels,
+        rate=source.rate,
+        # PulseAudio's own variable comes before the server's default, as in every other client.
+        default=source.name == (os.environ.get(PULSE_SOURCE) or view.default_source),
+        system=source == view.system,
     )
-    return Input(device, bridge, name)
-
-
-def _pactl(*arguments: str) -> str | None:
-    program = shutil.which("pactl")
-    if program is None:
-        return None
-    try:
-        # In the C locale numbers have a point, which JSON needs; names stay UTF-8.
-        done = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_PACTL_SECONDS,
-            env=os.environ | {"LC_ALL": "C.UTF-8"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        _log.warning("pactl: %s", error)
-        return None
-    if done.returncode:
-        _log.info("pactl: %s", done.stderr.strip())
-        return None
-    return done.stdout
+    return Input(device, bridge, source.name)
 
 
 def choose(source: str, inputs: Sequence[Input]) -> Input:
-    """The input that `source` means: `mic` for the default one, else a name or description, or a part of one.
+    """The input that `source` means.
+
+    `mic` is the default one, `system` the monitor of the loudspeakers in use, else it is a name or description, or a
+    part of one.
 
     Raises:
         DeviceError: None fits, or more than one; the hint lists what exists.
@@ -168,6 +131,11 @@ def choose(source: str, inputs: Sequence[Input]) -> Input:
         found = [each for each in inputs if each.device.default]
         if not found:
             raise DeviceError("This machine has no microphone that is in use by default.", _existing(inputs))
+        return found[0]
+    if source == SYSTEM:
+        found = [each for each in inputs if each.device.system]
+        if not found:
+            raise DeviceError("What the loudspeakers play cannot be recorded here.", _no_system(inputs))
         return found[0]
     wanted = source.casefold()
     names = [(each, each.device.name.casefold(), each.device.description.casefold()) for each in inputs]
@@ -180,6 +148,15 @@ def choose(source: str, inputs: Sequence[Input]) -> Input:
             f"“{one_line(source)}” fits more than one device.", f"Give more of the name. {_existing(found)}"
         )
     return found[0]
+
+
+def _no_system(inputs: Sequence[Input]) -> str:
+    if any(each.pulse_source for each in inputs):
+        return f"The sound server has no loudspeakers in use. {_existing(inputs)}"
+    return (
+        "That takes a sound server (PulseAudio or PipeWire). Without one, name a loopback device instead: "
+        f"BlackHole on macOS, VB-Cable or “Stereo Mix” on Windows. {_existing(inputs)}"
+    )
 
 
 def _existing(inputs: Sequence[Input]) -> str:
@@ -198,7 +175,9 @@ def main() -> int:
     answer = os.dup(1)
     os.dup2(2, 1)
     try:
-        reply: dict[str, Any] = {"devices": [asdict(each.device) for each in find_inputs()]}
+        server = connect()
+        found = find_inputs(view_of(server))
+        reply: dict[str, Any] = {"devices": [asdict(each.device) for each in found]}
     except SottoError as error:
         reply = {"error": error.to_dict()}
     with open(answer, "w", encoding="utf-8") as out:

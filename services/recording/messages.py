@@ -260,6 +260,7 @@ class Device:
         channels: Its channels.
         rate: Its own sample rate in Hz.
         default: True for the one that `mic` means.
+        system: True for the one that `system` means.
     """
 
     name: str
@@ -269,6 +270,7 @@ class Device:
     channels: int
     rate: int
     default: bool = False
+    system: bool = False
 
 
 def encode(data: Mapping[str, Any]) -> bytes:

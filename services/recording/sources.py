@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from services.errors import DeviceError, SottoError
-from services.recording.devices import PULSE_SOURCE, Input, choose, find_inputs, portaudio
+from services.errors import SottoError
+from services.recording.device_source import Devices
 from services.recording.messages import FILE_PREFIX, RecordingRequest, is_file
 from services.recording.ring import Ring, Samples
-from services.text import one_line
 
 _log = logging.getLogger("sotto.sources")
 
-_LIVE_RING_SECONDS = 10.0
-"""So long may the disk keep the writer waiting before a frame is lost."""
-
 _FILE_RING_SECONDS = 2.0
-_LATENCY_SECONDS = 0.1
-"""What PortAudio is asked for: a callback every 25 to 50 ms costs little, and little is lost when a recording stops."""
-
 _PIECE_SECONDS = 0.1
-_CLOSE_SECONDS = 3.0
 
 
 class Source(Protocol):
@@ -41,7 +31,7 @@ class Source(Protocol):
         channels: Channels in its ring.
         ring: Its samples.
         began: When the first frame in the ring was heard (`time.monotonic`); None until then. Setting it to None asks
-            for the time of the next frame.
+            for the time of the next frame. A device that was away sets it to None itself.
         live: Whether its samples come at their own time, so that waiting for them loses some.
     """
 
@@ -82,117 +72,6 @@ class Source(Protocol):
 
     def consumed(self) -> None:
         """The reader took something from the ring."""
-
-
-class DeviceSource:
-    """A device by PortAudio. Opened on construction.
-
-    Args:
-        label: The source as the user named it.
-        found: The device.
-
-    Raises:
-        DeviceError: It cannot be opened.
-    """
-
-    live = True
-
-    def __init__(self, label: str, found: Input) -> None:
-        self.label = label
-        self.rate = found.device.rate
-        # A sound server mixes to one channel better than we would; a bare device may have its signal on either side.
-        self.channels = 1 if found.pulse_source else min(2, found.device.channels)
-        self.ring = Ring(int(self.rate * _LIVE_RING_SECONDS), self.channels)
-        self.began: float | None = None
-        self._name = found.device.description
-        self._monitor = found.device.kind == "monitor"
-        self._pulse_source = found.pulse_source
-        self._audio = portaudio()
-        self._overrun_frames = 0
-        self._started = False
-        self._stopped = False
-        with self._refusal(), _environment(PULSE_SOURCE, found.pulse_source):
-            self._stream = self._audio.InputStream(
-                samplerate=self.rate,
-                device=found.index,
-                channels=self.channels,
-                dtype="float32",
-                latency=_LATENCY_SECONDS,
-                callback=self._callback,
-            )
-
-    @contextmanager
-    def _refusal(self) -> Iterator[None]:
-        try:
-            yield
-        except self._audio.PortAudioError as error:
-            raise DeviceError(
-                f"{self._name} cannot be opened: {one_line(str(error))}.",
-                "Another program may hold it, or it is gone; `sotto devices` lists what there is.",
-            ) from error
-
-    def _callback(self, indata: Samples, frames: int, _time: Any, status: Any) -> None:
-        """On PortAudio's thread, in the rhythm of the sound. Copies and returns."""
-        if self.began is None:
-            # PortAudio's own time of the first sample is off by most of a second with ALSA's PulseAudio plug-in.
-            self.began = time.monotonic() - frames / self.rate
-        if status.input_overflow:
-            # The sound system lost something and does not say how much: at least what it gives at a time.
-            self._overrun_frames += frames
-        self.ring.write(indata)
-
-    def start(self) -> None:
-        with self._refusal(), _environment(PULSE_SOURCE, self._pulse_source):
-            self._stream.start()
-        self._started = True
-        _log.info("%s: %s at %d Hz, %d channels", self.label, self._name, self.rate, self.channels)
-
-    def stop(self) -> None:
-        if self._stopped:
-            return
-        self._stopped = True
-        # A sound server that hangs keeps whoever closes a stream waiting for ever: what was recorded must not wait.
-        closer = threading.Thread(target=self._close, name=f"close {self.label}", daemon=True)
-        closer.start()
-        closer.join(_CLOSE_SECONDS)
-        if closer.is_alive():
-            _log.error("%s does not let go; going on without it", self._name)
-
-    def _close(self) -> None:
-        self._stream.stop(ignore_errors=True)
-        self._stream.close(ignore_errors=True)
-
-    @property
-    def ended(self) -> bool:
-        return self._stopped or not self._stream.active
-
-    @property
-    def lost(self) -> int:
-        return self.ring.overflows + self._overrun_frames
-
-    @property
-    def error(self) -> SottoError | None:
-        if self._stream.active:
-            return None
-        return DeviceError(
-            f"{self._name} is gone: the device was unplugged or the sound server ended.",
-            "What was recorded until then is kept. `sotto devices` lists what there is now.",
-        )
-
-    @property
-    def absent(self) -> str:
-        return "the device was unplugged, or the sound server ended" if self._started and self.ended else ""
-
-    @property
-    def monitor(self) -> bool:
-        return self._monitor
-
-    @property
-    def device(self) -> str:
-        return "" if self.absent else self._name
-
-    def consumed(self) -> None:
-        """A device waits for nobody."""
 
 
 class FileSource:
@@ -318,33 +197,20 @@ def open_sources(request: RecordingRequest, wake: threading.Event) -> list[Sourc
         DeviceError: A device does not exist or cannot be opened.
         AudioFileError: A file holds no sound that we can read.
     """
-    inputs = [] if all(is_file(source) for source in request.sources) else find_inputs()
+    devices = Devices() if not all(is_file(source) for source in request.sources) else None
     opened: list[Source] = []
     try:
         for label in request.sources:
-            if is_file(label):
+            if devices is not None and not is_file(label):
+                opened.append(devices.open(label))
+            else:
                 most = 2 if len(request.sources) == 1 else 1
                 path = Path(label.removeprefix(FILE_PREFIX))
                 opened.append(FileSource(label, path, most, request.speed, wake))
-            else:
-                opened.append(DeviceSource(label, choose(label, inputs)))
     except SottoError:
         for source in opened:
             source.stop()
+        if devices is not None:
+            devices.close()
         raise
     return opened
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Environment variable `name` is `value` meanwhile; an empty one leaves it as it is."""
-    before = os.environ.get(name)
-    if value:
-        os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before

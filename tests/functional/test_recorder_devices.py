@@ -259,7 +259,7 @@ def test_the_callback_allocates_nothing(home: Path, pulse: Pulse) -> None:
         "tracemalloc.start()\n"
         "hear(2)\n"
         "kept = tracemalloc.take_snapshot()\n"
-        "ours = [tracemalloc.Filter(True, f'*/recording/{name}.py') for name in ('ring', 'sources')]\n"
+        "ours = [tracemalloc.Filter(True, f'*/recording/{name}.py') for name in ('ring', 'stream')]\n"
         "sys.stdout.write(str(sum(trace.size for trace in kept.filter_traces(ours).traces)))\n"
         "source.stop()\n"
     )
