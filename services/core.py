@@ -34,6 +34,7 @@ def plan_of(settings: Settings) -> Plan:
         language=settings.transcription.language,
         max_context=settings.summary.max_context,
         folder=settings.folder,
+        archive=settings.recording.archive,
     )
 
 

@@ -13,7 +13,7 @@ from services.errors import CancelledError, SottoError, StorageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
-from services.library.meeting import UNTITLED, Meeting
+from services.library.meeting import UNTITLED, ArchiveFormat, Meeting
 from services.library.repair import mend
 from services.library.unfinished import claim, is_meeting
 from services.memory.monitor import Peak
@@ -38,6 +38,7 @@ class Plan:
         language: ISO 639-1 code of what is spoken.
         max_context: Largest context of a language model, in tokens.
         folder: Where the meetings of imported files go.
+        archive: What a finished recording is packed into.
     """
 
     stt: EngineSpec
@@ -45,6 +46,7 @@ class Plan:
     language: str
     max_context: int
     folder: Path
+    archive: ArchiveFormat = "flac"
 
 
 @dataclass(slots=True)
@@ -159,7 +161,7 @@ class Pipeline:
         if transcribed:
             self._summarize(meeting, plan, outcome)
         if meeting.audio.is_dir():
-            self._stage(meeting, "archive", outcome, lambda: self._archive(meeting))
+            self._stage(meeting, "archive", outcome, lambda: self._archive(meeting, plan))
 
     def _stage(self, meeting: Meeting, stage: Stage, outcome: Outcome, work: Callable[[], str]) -> bool:
         """Run one stage unless it is done. A failure is kept in the outcome and on disk. Returns whether it is done."""
@@ -223,11 +225,11 @@ class Pipeline:
         meeting.update(**changes)
         return ""
 
-    def _archive(self, meeting: Meeting) -> str:
+    def _archive(self, meeting: Meeting, plan: Plan) -> str:
         with Worker("archive") as worker:
-            args = {"meeting": str(meeting.folder)}
-            worker.call("archive", args, on_progress=self._watch("archive"), cancel=self._cancel)
-        return ""
+            args = {"meeting": str(meeting.folder), "format": plan.archive}
+            result = worker.call("archive", args, on_progress=self._watch("archive"), cancel=self._cancel)
+        return str(result["detail"])
 
     def _note_memory(self, meeting: Meeting, stage: Stage) -> None:
         """A checkpoint in memory.jsonl: what is held at the end of a stage, and the most that was held so far."""

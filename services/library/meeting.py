@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from services import __version__, files, paths
 from services.errors import StorageError
@@ -20,6 +20,9 @@ from services.text import one_line, slug
 
 FORMAT = 1
 """Version of the folder's layout, written to every meeting.json."""
+
+ArchiveFormat = Literal["flac", "opus"]
+"""What a recording is packed into, and the suffix of the file."""
 
 UNTITLED = "Meeting"
 """The title of a recording that nobody gave one; its summary may find a better one."""
@@ -102,8 +105,12 @@ class Meeting:
 
     @property
     def archive(self) -> Path:
-        """The whole recording in one file, once it has been verified."""
-        return self.folder / "audio.flac"
+        """The whole recording in one file, once it has been verified; where there is none, the place of a FLAC."""
+        opus, flac = self.archive_as("opus"), self.archive_as("flac")
+        return opus if opus.exists() and not flac.exists() else flac
+
+    def archive_as(self, kind: ArchiveFormat) -> Path:
+        return self.folder / f"audio.{kind}"
 
     @property
     def live(self) -> Path:

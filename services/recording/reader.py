@@ -105,10 +105,9 @@ class MeetingAudio:
             self._open_archive()
         try:
             self._archive.seek(min(start, self._archive.frames))
-            decoded: Pcm = self._archive.read(frames, dtype="int16", always_2d=True)
+            return decode(self._archive, frames)
         except soundfile.SoundFileError as error:
             raise AudioFileError(f"{self._meeting.archive} is damaged: {error}.") from error
-        return decoded
 
     def blocks(self, seconds: float = 1.0) -> Iterator[Pcm]:
         """All of it from the start to where it ends now, in blocks of `seconds`."""
@@ -134,3 +133,18 @@ class MeetingAudio:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def decode(file: soundfile.SoundFile, frames: int) -> Pcm:
+    """The next `frames` of an archive, int16, shape (n, channels); n is smaller where it ends.
+
+    Raises:
+        soundfile.SoundFileError: It is damaged.
+    """
+    if file.subtype != "OPUS":
+        exact: Pcm = file.read(frames, dtype="int16", always_2d=True)
+        return exact
+    # What Opus makes of loud sound goes beyond full scale. libsndfile's own conversion would wrap it around.
+    heard = file.read(frames, dtype="float32", always_2d=True)
+    rounded: Pcm = np.clip(np.rint(heard * 32768.0), -32768, 32767).astype(np.int16)
+    return rounded

@@ -71,8 +71,8 @@ def everything(meeting: Meeting) -> Pcm:
         return audio.read(0, audio.frames)
 
 
-def run(meeting: Meeting, call: Patient | None = None) -> Json:
-    return archive({"meeting": str(meeting.folder)}, call or Patient())
+def run(meeting: Meeting, call: Patient | None = None, kind: str = "flac") -> Json:
+    return archive({"meeting": str(meeting.folder), "format": kind}, call or Patient())
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -81,7 +81,7 @@ def test_chunks_become_one_file(tmp_path: Path, channels: int) -> None:
     meeting = meeting_with(tmp_path, samples)
     call = Patient()
     result = run(meeting, call)
-    assert result == {"bytes": meeting.archive.stat().st_size, "frames": 4321}
+    assert result == {"bytes": meeting.archive.stat().st_size, "frames": 4321, "detail": ""}
     assert not meeting.audio.exists()
     assert stat.S_IMODE(meeting.archive.stat().st_mode) == 0o600
     assert np.array_equal(soundfile.read(meeting.archive, dtype="int16", always_2d=True)[0], samples)
@@ -120,7 +120,7 @@ def test_killed_at_any_moment_it_leaves_the_recording_whole(tmp_path: Path) -> N
         "from services.recording.archive import archive\n"
         "from tests.functional.test_recorder_archive import Patient\n"
         "sys.stdout.write('.'); sys.stdout.flush()\n"
-        "archive({'meeting': sys.argv[1]}, Patient())\n"
+        "archive({'meeting': sys.argv[1], 'format': 'flac'}, Patient())\n"
     )
     for attempt in itertools.count():
         arguments = [sys.executable, "-c", program, str(meeting.folder)]
@@ -200,7 +200,7 @@ def test_a_full_disk_keeps_the_chunks(tmp_path: Path) -> None:
         "from tests.functional.test_recorder_archive import Patient\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, {resource.RLIM_INFINITY}))\n"
         "try:\n"
-        "    archive({'meeting': sys.argv[1]}, Patient())\n"
+        "    archive({'meeting': sys.argv[1], 'format': 'flac'}, Patient())\n"
         "except StorageError as error:\n"
         "    sys.stdout.write(json.dumps(error.to_dict()))\n"
     )
@@ -215,11 +215,10 @@ def test_it_runs_as_a_worker(tmp_path: Path, home: Path) -> None:
     meeting = meeting_with(tmp_path, noise(2500))
     told: list[float] = []
     with Worker("archive") as worker:
-        result = worker.call(
-            "archive", {"meeting": str(meeting.folder)}, on_progress=lambda done, total, _: told.append(done / total)
-        )
+        args = {"meeting": str(meeting.folder), "format": "flac"}
+        result = worker.call("archive", args, on_progress=lambda done, total, _: told.append(done / total))
         with pytest.raises(StorageError, match="not a meeting"):
-            worker.call("archive", {"meeting": str(tmp_path / "nothing")})
+            worker.call("archive", args | {"meeting": str(tmp_path / "nothing")})
     assert result["frames"] == 2500
     assert told
     assert set(create()) == {"archive"}
