@@ -7,8 +7,11 @@ from collections import deque
 import numpy as np
 import soxr
 
-from services.recording.gaps import NOTHING_CAME, Absence, GapBook
+from services.recording.drift import DeviceClock, Drift
+from services.recording.gaps import NOTHING_CAME, TOO_BUSY, Absence, GapBook
+from services.recording.hold import Hold
 from services.recording.ring import Samples
+from services.recording.slew import Slewer
 from services.recording.sources import Source, downmix
 
 STALL_SECONDS = 0.5
@@ -16,6 +19,9 @@ STALL_SECONDS = 0.5
 
 LONGEST_TICK = 0.2
 """The time between two looks counts no longer than this: after a stop of the whole process, devices deliver late."""
+
+_LONG_TICK = 0.3
+"""After such a time between two looks, or between two deliveries, something may have been lost."""
 
 _AHEAD_SECONDS = 2.0
 """A lane that is so far ahead of the other leaves the rest in its ring."""
@@ -29,6 +35,7 @@ class Lane:
         number: Number of its first channel.
         rate: The meeting's sample rate, in Hz.
         channels: How many channels it gives.
+        slaved: Whether it follows the computer's clock. If not, it may drift, and its samples stay as they are.
 
     Attributes:
         idle: Seconds since it got something.
@@ -39,7 +46,7 @@ class Lane:
         book: Its gaps.
     """
 
-    def __init__(self, source: Source, number: int, rate: int, channels: int) -> None:
+    def __init__(self, source: Source, number: int, rate: int, channels: int, slaved: bool) -> None:
         self.source = source
         self.number = number
         self.rate = rate
@@ -51,10 +58,30 @@ class Lane:
         self.over = False
         self.book = GapBook(number, source.label, source.monitor)
         self._waiting: deque[Samples] = deque()
-        self._skip = 0
         self._resampler = (
             None if source.rate == rate else soxr.ResampleStream(source.rate, rate, channels, "float32", "HQ")
         )
+        self._slewer = Slewer() if slaved else None
+        self._clock = DeviceClock()
+        self._ring_size = source.ring.free + source.ring.filled
+        self._read = 0  # frames that were taken out of the ring
+        self._skip = 0  # frames at the head of the ring that are not wanted
+        self._zero = 0.0  # where the lead is counted from
+        self._inserted = 0.0  # seconds of silence for what was lost
+        self._removed_before = 0.0
+        self._lost: deque[tuple[int, float]] = deque()  # before which frame how many seconds are missing
+        self._hold: Hold | None = None
+        self._seen = -1
+        self._overflows, self._overruns = self._losses()
+
+    @property
+    def began(self) -> float | None:
+        """When the next frame out of the ring was heard; None until there is one."""
+        began, ring = self.source.began, self.source.ring
+        if began is None or not self.source.live or not (filled := ring.filled):
+            return began
+        # Deliveries may be late, never early: the earliest of what they tell is nearest to the truth.
+        return min(began, ring.written_at - filled / self.source.rate)
 
     @property
     def stalled(self) -> bool:
@@ -68,26 +95,32 @@ class Lane:
             return None
         return Absence(self.number, self.source.label, self.source.absent or NOTHING_CAME, self.source.monitor)
 
+    @property
+    def drift(self) -> Drift:
+        removed = self._slewer.removed if self._slewer is not None else 0.0
+        return Drift(self.number, self.source.label, round(self._clock.ppm, 1), round(1000 * removed / self.rate, 1))
+
+    @property
+    def offset(self) -> float:
+        """By how many seconds it has drifted away from the computer's clock since it was placed, corrections aside."""
+        return self._clock.offset
+
     def pull(self, seconds: float) -> None:
         """Take what has come. `seconds` have passed since the last time."""
-        if self.pending >= _AHEAD_SECONDS * self.rate or self.over:
+        if self.over:
             return
         ended = self.source.ended  # before looking into the ring: what it wrote last is seen
-        ring = self.source.ring
-        got = 0
-        for view in ring.views():
-            if len(view):
-                got += len(view)
-                skipped = min(self._skip, len(view))
-                self._skip -= skipped
-                self._add(self._convert(view[skipped:]))
-        ring.consume(got)
-        self.source.consumed()
-        if got:
+        come = self._read + self.source.ring.filled
+        if self.placed and self.source.live:
+            come = self._watch(come, seconds, ended)
+        came = come != self._read
+        if self.pending < _AHEAD_SECONDS * self.rate:
+            self._take_in(come)
+        if came:
             self.idle = 0.0
-        else:
+        elif self._hold is None or not self.source.ring.filled:
             self.wait(seconds)
-        if ended and not got:
+        if ended and not came:
             self.over = True
             self.flush()
 
@@ -95,41 +128,59 @@ class Lane:
         """Nothing came for another `seconds`."""
         self.idle += min(seconds, LONGEST_TICK)
 
-    def lift(self) -> None:
-        """It delivers nothing: whatever comes next is placed by the time at which it was heard."""
-        if self.source.ring.filled:
-            return  # it is back
-        self.source.began = None
-        self.placed = False
-        self.flush()
+    def lift(self) -> bool:
+        """It delivers nothing: whatever comes next is placed by the time at which it was heard.
 
-    def place(self, position: int) -> None:
-        """Pad so that the next sample out of the ring stands at `position`. It is never moved back: nothing is cut."""
+        Returns False, and leaves it as it is, when it is back.
+        """
+        if self.source.ring.filled:
+            return False
+        self.source.began = None
+        self.flush()
+        self._restart()
+        return True
+
+    def place(self, position: int, epoch: float) -> None:
+        """Pad so that the next sample out of the ring stands at `position`. It is never moved back: nothing is cut.
+
+        Args:
+            position: In frames of the recording.
+            epoch: The time of position 0.
+        """
         self.pad(position - self.total)
         self.placed = True
+        self._zero = epoch + self.total / self.rate - (self._read + self._skip) / self.source.rate
+        self._seen = self._read
+        self._overflows, self._overruns = self._losses()
 
     def pad(self, frames: int) -> None:
         """Put silence behind what has come so far."""
         self._add(np.zeros((max(0, frames), self.channels), np.float32))
 
     def skip(self, seconds: float) -> None:
-        """Throw away what was heard first out of the ring, so many seconds of it."""
+        """Throw away what was heard first of what comes next, so many seconds of it."""
         self._skip = max(0, round(seconds * self.source.rate))
 
     def flush(self) -> None:
-        """Get out what the resampler still holds. What comes next begins afresh."""
+        """Get out what is still on its way. What comes next begins afresh."""
         if self._resampler is not None:
-            self._add(self._resampler.resample_chunk(np.zeros((0, self.channels), np.float32), last=True))
+            rest = self._resampler.resample_chunk(np.zeros((0, self.channels), np.float32), last=True)
             self._resampler.clear()
+            self._add(self._slewed(rest))
+        if self._slewer is not None:
+            self._add(self._slewer.flush())
 
     def discard(self) -> None:
         """Throw away everything that has come, and ask for the time of what comes next."""
         self.source.began = None
-        self.source.ring.consume(self.source.ring.filled)
+        filled = self.source.ring.filled
+        self.source.ring.consume(filled)
+        self._read += filled
+        self._skip = 0
         self.total -= self.pending
         self.pending = 0
         self._waiting.clear()
-        self.placed = False
+        self._restart()
 
     def take(self, frames: int) -> Samples:
         """The oldest `frames`, followed by silence where there are not so many."""
@@ -153,12 +204,90 @@ class Lane:
         self._waiting.appendleft(held)
         self.pending += len(held)
 
+    def _restart(self) -> None:
+        self.placed = False
+        self._hold = None
+        self._lost.clear()
+        self._inserted = 0.0
+        self._clock.restart()
+        self._removed_before = self._slewer.removed if self._slewer is not None else 0.0
+
+    def _losses(self) -> tuple[int, int]:
+        """Frames that the ring had no room for, and those that were lost before."""
+        overflows = self.source.ring.overflows
+        return overflows, self.source.lost - overflows
+
+    def _watch(self, come: int, seconds: float, ended: bool) -> int:
+        """Find out whether something was lost. Returns how many frames may be taken of the `come` that have come."""
+        overflows, overruns = self._losses()
+        if overflows > self._overflows:
+            # The ring was full then, so what it had no room for belongs behind all that it held.
+            self._miss(self._read + self._ring_size, (overflows - self._overflows) / self.source.rate)
+        heard = self.source.ring.written_at
+        lead = None
+        if come != self._seen:
+            lead = self._zero + come / self.source.rate + self._inserted - heard
+        late = seconds >= _LONG_TICK or (lead is not None and self.idle >= _LONG_TICK)
+        expected = self._clock.lead
+        if self._hold is None and expected is not None and (late or overruns != self._overruns):
+            self._hold = Hold(expected, self._seen)
+        self._overflows, self._overruns, self._seen = overflows, overruns, come
+        if self._hold is not None:
+            if not (self._hold.look(come, lead, min(seconds, LONGEST_TICK)) or ended):
+                return self._hold.index
+            if self._hold.missing:
+                self._miss(self._hold.index, self._hold.missing)
+                lead = None
+            self._hold = None
+        if lead is not None and self._clock.observe(heard, lead):
+            self._correct(come)
+        return come
+
+    def _correct(self, come: int) -> None:
+        if (missing := self._clock.missing) > 0:
+            self._miss(come, missing)
+        if self._slewer is not None:
+            self._clock.steer((self._slewer.removed - self._removed_before) / self.rate)
+            self._slewer.rate = self._clock.rate
+
+    def _miss(self, index: int, seconds: float) -> None:
+        """Before frame number `index` so many `seconds` are missing."""
+        self._lost.append((index, seconds))
+        self._inserted += seconds
+
+    def _take_in(self, end: int) -> None:
+        """Take frames out of the ring up to number `end`, with silence where some were lost."""
+        ring = self.source.ring
+        while True:
+            while self._lost and self._lost[0][0] <= self._read:
+                self._insert(self._lost.popleft()[1])
+            if self._read >= end:
+                break
+            stop = min(end, self._lost[0][0]) if self._lost else end
+            view = ring.views()[0][: stop - self._read]
+            skipped = min(self._skip, len(view))
+            self._skip -= skipped
+            self._add(self._convert(view[skipped:]))
+            self._read += len(view)
+            ring.consume(len(view))
+        self.source.consumed()
+
+    def _insert(self, seconds: float) -> None:
+        self.flush()
+        frames = round(seconds * self.rate)
+        self.book.lost(self.total, frames, TOO_BUSY)
+        self.pad(frames)
+
     def _convert(self, view: Samples) -> Samples:
         mixed = downmix(view, self.channels)
         if self._resampler is not None:
-            resampled: Samples = self._resampler.resample_chunk(mixed)
-            return resampled
-        return mixed.copy() if mixed is view else mixed
+            mixed = self._resampler.resample_chunk(mixed)
+        elif mixed is view:
+            mixed = mixed.copy()
+        return self._slewed(mixed)
+
+    def _slewed(self, samples: Samples) -> Samples:
+        return samples if self._slewer is None else self._slewer.process(samples)
 
     def _add(self, samples: Samples) -> None:
         if len(samples):

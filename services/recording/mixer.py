@@ -48,8 +48,10 @@ class Mixer:
         keep = len(sources) == 1 and not sources[0].live
         self.rate = rate
         self._now = now
+        together = len(sources) > 1
         self._lanes = [
-            Lane(source, number, rate, source.channels if keep else 1) for number, source in enumerate(sources)
+            Lane(source, number, rate, source.channels if keep else 1, together and source.live)
+            for number, source in enumerate(sources)
         ]
         self._live = [lane for lane in self._lanes if lane.source.live]
         self._files = [lane for lane in self._lanes if not lane.source.live]
@@ -97,7 +99,7 @@ class Mixer:
     @property
     def drift(self) -> list[Drift]:
         """For each device what is known of its clock."""
-        return []
+        return [lane.drift for lane in self._live]
 
     @property
     def overflows(self) -> int:
@@ -222,12 +224,17 @@ class Mixer:
         return True
 
     def _settle(self, lane: Lane) -> None:
-        began = lane.source.began
+        assert self._epoch is not None
+        began = lane.began
         if lane.placed and lane.source.live and lane.stalled:
-            _log.warning("no sound comes from %s: silence takes its place", lane.source.label)
-            lane.lift()
+            drifted = lane.offset
+            if lane.lift():
+                _log.warning("no sound comes from %s: silence takes its place", lane.source.label)
+                if len(self._lanes) == 1:
+                    # It kept its own time. What follows stands where it would without the silence.
+                    self._epoch -= drifted
         elif not lane.placed and began is not None:
-            lane.place(self._position(began))
+            lane.place(self._position(began), self._epoch)
             lane.book.heard(lane.total)
         if not lane.placed:
             lane.book.silent(lane.total, lane.source.absent)
@@ -237,7 +244,7 @@ class Mixer:
         """Find the time of position 0, or after a pause that of the position where it goes on."""
         resumed = self._resumed_at
         waiting = self._lanes if resumed is None else self._live
-        begun = [lane.source.began for lane in waiting if lane.source.began is not None]
+        begun = [began for lane in waiting if (began := lane.began) is not None]
         if begun or resumed is not None:
             self._waited += seconds if seconds >= _FIRST_SECONDS else min(seconds, LONGEST_TICK)
         if not begun:
@@ -251,9 +258,9 @@ class Mixer:
         moment = max(begun, default=resumed)
         self._epoch = moment - max(lane.total for lane in self._live) / self.rate
         for lane in self._live:
-            if lane.source.began is not None:
+            if (began := lane.began) is not None:
                 # Nothing before the moment at which all of them are there: no silence between before and after.
-                lane.skip(moment - lane.source.began)
+                lane.skip(moment - began)
         self._faded = 0
         return True
 

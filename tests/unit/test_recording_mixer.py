@@ -28,7 +28,8 @@ class Feed:
         self.live = live
         self.rate = rate
         self.channels = channels
-        self.ring = Ring(10 * rate, channels)
+        self.moment = 0.0
+        self.ring = Ring(10 * rate, channels, lambda: self.moment)
         self.began: float | None = None
         self.ended = False
         self.lost = 0
@@ -41,6 +42,7 @@ class Feed:
         """`samples` have just been heard, the last one at `now`."""
         if self.began is None:
             self.began = now - len(samples) / self.rate
+        self.moment = now
         self.ring.write(samples)
 
     def start(self) -> None: ...
