@@ -33,6 +33,9 @@ class House:
     def captions(self) -> int:
         return sum(isinstance(event, SegmentReady) and event.preview for event in self.events)
 
+    def finished(self) -> bool:
+        return any(isinstance(event, MeetingFinished) for event in self.events)
+
     def stages(self) -> list[tuple[str, str]]:
         return [(event.stage, event.status) for event in self.events if isinstance(event, StageChanged)]
 
@@ -100,11 +103,11 @@ def test_captions_go_on_where_another_app_left_them(home: Path) -> None:
 def test_a_finished_meeting_that_is_opened_is_shown(house: House, home: Path) -> None:
     services = house.services
     services.open_file(SAMPLE)
-    until(lambda: any(isinstance(event, MeetingFinished) for event in house.events))
+    until(house.finished)
     house.events.clear()
     (folder,) = (home / "recordings").iterdir()
     services.open_file(folder)
-    until(lambda: any(isinstance(event, MeetingFinished) for event in house.events))
+    until(house.finished)
     assert house.stages() == [("transcribe", "done"), ("summarize", "done")]
     (ready,) = [event for event in house.events if isinstance(event, SummaryReady)]
     assert ready.markdown == (folder / "summary.md").read_text()
@@ -129,3 +132,21 @@ def test_two_apps_at_once_write_every_caption_once(house: House) -> None:
         second.services.close()
     starts = [record["start"] for record in read_json_lines(Meeting(status.meeting).live) if "start" in record]
     assert len(starts) == len(set(starts))
+
+
+def test_of_two_apps_one_writes_the_meeting_up_and_both_show_it(house: House) -> None:
+    house.services.start_recording()
+    until(lambda: house.captions() > 0)
+    second = House()
+    second.services.start()
+    try:
+        until(lambda: second.services.recording.latest is not None)
+        house.services.stop_recording()
+        for each in (house, second):
+            until(each.finished)
+            assert not [event for event in each.events if isinstance(event, Failed)]
+            assert [event.markdown for event in each.events if isinstance(event, SummaryReady)]
+    finally:
+        second.services.close()
+    ran = [event for each in (house, second) for event in each.stages() if event == ("transcribe", "running")]
+    assert len(ran) == 1
