@@ -78,8 +78,9 @@ class AutoStop:
             self._seconds = max(self._seconds, self._recorded) + seconds
         if self._until is not None:
             self._until = (self._until if self._wall is None else max(self._until, self._wall)) + seconds
-        self._not_before = max(self._silence_ends, self._recorded) + seconds
-        self._heard_at = self._recorded
+        if self._silence_seconds is not None:
+            anew = self._recorded + self._silence_seconds
+            self._not_before = max(max(self._silence_ends, self._recorded) + seconds, anew)
 
     @property
     def stops_in(self) -> float | None:

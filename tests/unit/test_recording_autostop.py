@@ -134,6 +134,11 @@ def test_more_time_after_silence_is_more_than_its_limit() -> None:
     stop.extend(EXTEND_SECONDS)
     assert stop.stops_in == 5 + EXTEND_SECONDS
     assert not told(stop)
+    stop.feed(1480, NOON, heard=False)
+    assert told(stop).endswith("nobody was heard for 24 minutes."), "more time does not make it shorter"
+    stop = AutoStop(silence_seconds=600)
+    stop.feed(595, NOON, heard=False)
+    stop.extend(EXTEND_SECONDS)
     stop.feed(600, NOON, heard=True)
     assert stop.stops_in == EXTEND_SECONDS
     stop.feed(1400, NOON, heard=True)
