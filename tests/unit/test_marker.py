@@ -128,6 +128,30 @@ def test_of_many_who_want_it_one_at_a_time_has_it(path: Path) -> None:
     assert set(most) == {1}
 
 
+@pytest.fixture
+def removed_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker whose holder removes it just when somebody else, who has opened it already, asks for its lock."""
+    holder = Marker(path)
+    lock = fcntl.flock
+
+    def late(fd: int, operation: int) -> None:
+        holder.remove()
+        lock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+
+
+@pytest.mark.usefixtures("removed_meanwhile")
+def test_the_lock_of_a_file_that_is_gone_holds_nothing(path: Path) -> None:
+    with Marker(path), pytest.raises(MeetingBusyError):
+        Marker(path)
+
+
+@pytest.mark.usefixtures("removed_meanwhile")
+def test_a_marker_that_went_while_somebody_looked_was_not_left(path: Path) -> None:
+    assert look(path, never) == "none"
+
+
 @pytest.mark.usefixtures("no_locks")
 def test_without_locks_the_process_decides(path: Path) -> None:
     marker = Marker(path)

@@ -223,6 +223,7 @@ def test_a_damaged_meeting_json_is_made_anew(tmp_path: Path, content: bytes | No
     done = repair(meeting)
     info = meeting.info()
     assert (done.seconds, info["duration_s"], info["rate"], info["title"]) == (2.5, 2.5, RATE, "Weekly sync")
+    assert info["chunk_frames"] == RATE
     assert [channel["speaker"] for channel in info["channels"]] == ([""] if channels == 1 else ["You", "Others"])
     assert (
         info["created"][:16] == f"{meeting.folder.name[:10]}T{meeting.folder.name[11:13]}:{meeting.folder.name[13:15]}"
