@@ -15,13 +15,13 @@ seconds to deliver its first sound, so wait until a recording has begun before y
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -42,23 +42,93 @@ set-default-sink {SPEAKERS}
 set-default-source {MICROPHONE}
 """
 
-_VARIABLES = ("PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "PULSE_RUNTIME_PATH", "PULSE_COOKIE")
+_OPTIONS = ("--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no")
+_VARIABLES = ("PULSE_SERVER", "PULSE_SOURCE", "PULSE_SINK", "PULSE_PROP", "PULSE_RUNTIME_PATH", "PULSE_COOKIE")
 _START_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
 class Pulse:
     """A running server.
 
+    Args:
+        folder: Its runtime folder.
+
     Attributes:
         server: Its address, for PULSE_SERVER.
-        pid: Its process.
-        folder: Its runtime folder.
     """
 
-    server: str
-    pid: int
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = f"unix:{folder / 's'}"
+        self._script = folder / "default.pa"
+        self._script.write_text(_SCRIPT.format(socket=folder / "s", named=_named(MICROPHONE_NAME)))
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it without a farewell."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start it anew on the same socket, as an init system does after `kill`."""
+        self._process = self._start()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Raises `RuntimeError` when it does not come up."""
+        deadline = time.monotonic() + _START_SECONDS
+        while subprocess.run(["pactl", "get-default-source"], capture_output=True, check=False).stdout.strip() != (
+            MICROPHONE.encode()
+        ):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / "log").read_text(errors="replace")
+                raise RuntimeError(f"pulseaudio does not run: {said[-2000:]}")
+            time.sleep(0.05)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        name = str(self.folder)
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                ["pulseaudio", "-n", "-F", str(self._script), *_OPTIONS],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"XDG_RUNTIME_DIR": name, "HOME": name, "XDG_CONFIG_HOME": name},
+            )
+
+
+def _named(description: str) -> str:
+    return f"source_properties=\"{_NAME}='{description}'\""
+
+
+def pactl(*arguments: str) -> str:
+    """What `pactl` says."""
+    return subprocess.run(["pactl", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def plug_microphone(name: str = MICROPHONE, description: str = MICROPHONE_NAME, mouth: str = MOUTH) -> None:
+    """A microphone that hears what is played into the sink `mouth`; that one is made where it is not there."""
+    if not re.search(rf"\t{mouth}\t", pactl("list", "short", "sinks")):
+        plug_loudspeakers(mouth, mouth.title())
+    pactl("load-module", "module-remap-source", f"master={mouth}.monitor", f"source_name={name}", _named(description))
+
+
+def plug_loudspeakers(name: str, description: str) -> None:
+    """Loudspeakers, with their monitor."""
+    named = f"sink_properties=\"{_NAME}='{description}'\""
+    pactl("load-module", "module-null-sink", f"sink_name={name}", "rate=48000", "channels=2", named)
+
+
+def unplug(name: str) -> None:
+    """Take away the sink or source of that name."""
+    for line in pactl("list", "short", "modules").splitlines():
+        if re.search(rf"(sink|source)_name={name}(\s|$)", line):
+            pactl("unload-module", line.split()[0])
 
 
 def missing() -> str:
@@ -78,37 +148,15 @@ def pulse_server() -> Iterator[Pulse]:
     """
     # A socket's address is short, pytest's folders are not.
     with tempfile.TemporaryDirectory(prefix="sp-", dir="/tmp") as name, pytest.MonkeyPatch.context() as environment:
-        folder = Path(name)
-        socket = folder / "s"
-        script = folder / "default.pa"
-        script.write_text(_SCRIPT.format(socket=socket, named=f"source_properties=\"{_NAME}='{MICROPHONE_NAME}'\""))
         for variable in _VARIABLES:
             environment.delenv(variable, raising=False)
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                ["pulseaudio", "-n", "-F", str(script), "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"XDG_RUNTIME_DIR": name, "HOME": name, "XDG_CONFIG_HOME": name},
-            )
-        environment.setenv("PULSE_SERVER", f"unix:{socket}")
+        server = Pulse(Path(name))
+        environment.setenv("PULSE_SERVER", server.server)
         try:
-            _wait_until_ready(server, folder / "log")
-            yield Pulse(f"unix:{socket}", server.pid, folder)
+            server.wait_until_ready()
+            yield server
         finally:
             server.kill()
-            server.wait()
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while subprocess.run(["pactl", "get-default-source"], capture_output=True, check=False).stdout.strip() != (
-        MICROPHONE.encode()
-    ):
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"pulseaudio does not run: {log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.05)
 
 
 def play(file: Path, sink: str = MOUTH) -> None:

@@ -45,6 +45,38 @@ def test_what_comes_out_is_what_went_in(size: int, channels: int, steps: list[tu
         assert (ring.filled, ring.free, ring.overflows) == (len(model), size - len(model), lost)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    size=st.integers(1, 40),
+    steps=st.lists(st.tuples(st.sampled_from(["write", "read", "doubt", "trust", "void"]), st.integers(0, 60))),
+)
+def test_nobody_reads_what_was_not_proven(size: int, steps: list[tuple[str, int]]) -> None:
+    """Feature: recording, Property 9: what is void is never read, and the rest in order, once it has been proven."""
+    good = True
+    ring = Ring(size, 1, proof=lambda: good)
+    waiting: list[int] = []  # written, and neither read nor void
+    proven = number = 0
+    for step, count in steps:
+        if step == "write":
+            block = np.arange(number, number + count, dtype=np.float32)[:, None]
+            number += count
+            waiting += [int(value) for value in block[: ring.free, 0]]
+            ring.write(block)
+        elif step == "void":
+            ring.void()
+            del waiting[proven:]
+        elif step == "read":
+            proven = len(waiting) if good else proven
+            assert ring.filled == proven
+            out = _drain(ring, count)
+            assert [int(value) for value in out[:, 0]] == waiting[: len(out)]
+            assert len(out) or not (count and proven), "who waits for what is there must get on"
+            del waiting[: len(out)]
+            proven -= len(out)
+        else:
+            good = step == "trust"
+
+
 def _traced(frames: int) -> tuple[int, int]:
     """Bytes that 2,000 writes (and reads) of `frames` leave behind, and the most that one of them held meanwhile."""
     ring = Ring(10 * frames + 7, 2)
