@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,12 +84,19 @@ class Connection:
                 self._socket.settimeout(patience)
                 data = self._socket.recv(65536)
             except TimeoutError as error:
-                raise _silent() from error
+                raise _silent(self._peer()) from error
             except ConnectionError:
                 return
             if not data:
                 return
             self._incoming += data
+
+    def _peer(self) -> int:
+        """The process at the other end; 0 where the system does not tell."""
+        if sys.platform != "linux":
+            return 0
+        size = struct.calcsize("3i")  # struct ucred: pid, uid, gid (unix(7))
+        return int(struct.unpack("3i", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
 
     def hang_up(self) -> None:
         """End `statuses`."""
@@ -106,8 +115,8 @@ class Connection:
         self.close()
 
 
-def _silent() -> RecorderError:
+def _silent(pid: int = 0) -> RecorderError:
     return RecorderError(
         f"The recorder has not answered for {ANSWER_SECONDS:.0f} s.",
-        "It may have been stopped by a signal; `kill -CONT` wakes it. What it has recorded is on disk.",
+        f"What it has recorded is on disk. If a signal stopped it, `kill -CONT {pid or 'PID'}` lets it go on.",
     )

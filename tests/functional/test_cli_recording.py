@@ -25,7 +25,7 @@ from tests.functional.pty_screen import Screen
 from tests.functional.recordings import file_of, noise
 from tests.functional.waiting import until
 from tui.cli.parser import parse
-from tui.cli.record import Alerts, _line, next_time
+from tui.cli.record import Alerts, line_of, next_time
 
 
 @pytest.fixture
@@ -154,6 +154,7 @@ def test_a_recorder_that_stands_still_is_told_and_left_alone(recording: Recorder
     for error, code in ended:
         assert code == 1
         assert "The recorder has not answered for 10 s." in error
+        assert f"kill -CONT {recorder.pid}" in error
         assert "Traceback" not in error
     assert recorder.is_running()
 
@@ -261,5 +262,5 @@ def test_an_alert_is_told_once_and_when_it_is_over(capsys: pytest.CaptureFixture
 
 def test_the_line_says_that_it_is_paused_and_when_it_stops() -> None:
     status = RecordingStatus("recording", seconds=5, channels=(ChannelLevel("mic", "You", -12.0),), stops_in=61)
-    assert _line(status) == "● 0:05  You  -12 dB  stops in 1:01  Ctrl-C ends the recording"
-    assert _line(replace(status, state="paused")).startswith("‖ PAUSED 0:05  stops in")
+    assert line_of(status) == "● 0:05  You  -12 dB  stops in 1:01  Ctrl-C ends the recording"
+    assert line_of(replace(status, state="paused")).startswith("‖ PAUSED 0:05  stops in")

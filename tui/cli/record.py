@@ -85,7 +85,7 @@ def record(request: RecordingRequest) -> RecordingStatus:
         with interrupted_by(recorder.cancel), recorder.wait() as client:
             for last in client.updates():
                 alerts.tell(last)
-                Status.show(_line(last))
+                Status.show(line_of(last))
     finally:
         Status.clear()
     return last
@@ -108,7 +108,8 @@ class Alerts:
         self._told = now
 
 
-def _line(status: RecordingStatus) -> str:
+def line_of(status: RecordingStatus) -> str:
+    """The status line while it records."""
     levels = "  ".join(f"{channel.speaker or channel.source} {channel.peak_db:4.0f} dB" for channel in status.channels)
     state = f"‖ PAUSED {clock(status.seconds)}" if status.state == "paused" else f"● {clock(status.seconds)}  {levels}"
     lost = f"  {status.overflows} frames lost" if status.overflows else ""
