@@ -37,6 +37,10 @@ def _something_to_end(situation: Situation, figures: Figures) -> bool:
     return situation.trouble is not None or figures.processing
 
 
+def _unfinished(situation: Situation, _: Figures) -> bool:
+    return bool(situation.unfinished)
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something a person can do.
@@ -102,6 +106,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting",
         footer=2, live=9,
+    ),
+    Action(
+        "finish", "f", "finish", "Finish", "Finish meetings that were cut off or never written up.", "Meeting",
+        _unfinished, footer=3, shy=True,
     ),
     Action(
         "escape", "escape", "escape", "Cancel", "Dismiss the last error; else cancel the processing (it asks).",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import ClassVar, assert_never
 
 from textual.app import ComposeResult
@@ -36,9 +36,10 @@ from services.events import (
 )
 from services.settings import Settings
 from services.text import one_line
-from tui import actions, keymap, terminal, theme
-from tui.commands import LEFT_RUNNING, CommandsApp
+from tui import actions, keymap, notify, terminal, theme
+from tui.commands import CommandsApp
 from tui.facts import FactsApp
+from tui.meeting import LEFT_RUNNING
 from tui.panels.memory import MemoryPanel
 from tui.panels.panel import Panel
 from tui.panels.record import RecordPanel
@@ -46,7 +47,7 @@ from tui.panels.summary import SummaryPanel
 from tui.panels.transcript import TranscriptPanel
 from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
-from tui.widgets.lines import KeyBar, ModelStrip, StatusLine
+from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, alerts_of
 
 TICK_SECONDS = 0.25
 _RESTING_TICKS = 4
@@ -85,6 +86,8 @@ class SottoApp(CommandsApp):
         """Where the figures come from."""
         self.keys, self._problems = keymap.checked(settings.screen.keymap)
         self._problems += theme.apply(self, settings.screen.theme, no_color)
+        self.notify_by = notify.method(settings.screen.notify, os.environ)
+        self._alarm = notify.Alarm()
         self._ticks = 0
 
     def compose(self) -> ComposeResult:
@@ -124,6 +127,7 @@ class SottoApp(CommandsApp):
             self.services.start()
         except SottoError as error:
             self.handle(Failed(error))
+        self.look_for_unfinished()
 
     @property
     def summary(self) -> SummaryPanel:
@@ -132,9 +136,12 @@ class SottoApp(CommandsApp):
     # What services tell
 
     def _emit(self, event: Event) -> None:
-        # A fact that comes while the event loop is closing has no screen to reach any more.
+        self.tell(ServiceEvent(event))
+
+    def tell(self, message: Message) -> None:
+        # What comes while the event loop is closing has no screen to reach any more.
         with contextlib.suppress(RuntimeError):
-            self.post_message(ServiceEvent(event))
+            self.post_message(message)
 
     def on_service_event(self, message: ServiceEvent) -> None:
         if self.is_running:  # while the app ends, its widgets are gone already
@@ -152,9 +159,9 @@ class SottoApp(CommandsApp):
                 self.guide(TranscriptPanel.NUMBER)
                 if attached:
                     self.say("A recording was at work: here it is.")
-            case RecordingStopped(meeting=meeting, error=error):
-                self.situation = now.stopped(meeting, error)
-                self._recording_ended(meeting, error)
+            case RecordingStopped():
+                self.situation = now.stopped(event.meeting, event.error)
+                self._recording_ended(event)
             case CaptionChanged(meeting=meeting, speaker=speaker, text=text):
                 if meeting == now.meeting:
                     self.transcript.caption(one_line(speaker), text)
@@ -174,15 +181,23 @@ class SottoApp(CommandsApp):
                     self.situation = replace(now, title=one_line(title))
                 if ok:
                     self.say(f"{one_line(title, 60)} is done.")
+                self.processed(meeting)
             case Failed(error=error):
                 self.failed(error)
             case _:
                 assert_never(event)
 
-    def _recording_ended(self, meeting: Path, error: SottoError | None) -> None:
-        if error is not None:
-            self._toast(error)
+    def _recording_ended(self, event: RecordingStopped) -> None:
+        self.queued(event.meeting)
+        if event.error is not None:
+            self._toast(event.error)
+            self.announce(f"The recording ended early. {event.error.message}")
+        elif event.reason:
+            said = f"The recording has ended: {one_line(event.reason)}."
+            self.say(said)
+            self.announce(said)
         if self.leave_when_stopped:
+            meeting = event.meeting
             self.farewell = f"The recording is in {meeting}. `sotto process {meeting}` makes its transcript."
             self.exit(0)
 
@@ -223,7 +238,11 @@ class SottoApp(CommandsApp):
         busy = self.situation.on_air or self.figures.processing
         if not busy and self._ticks % _RESTING_TICKS:
             return
-        self.figures = self.fetch()
+        before, self.figures = self.figures, self.fetch()
+        if before.processing and not self.figures.processing:
+            self.processed()
+        for alert in self._alarm.feed(alerts_of(self.situation, self.figures), time.monotonic()):
+            self.announce(alert.message)
         self.watch_memory()
         self.transcript.flush()
         self.summary.flush()

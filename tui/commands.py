@@ -2,138 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from textual.widget import Widget
 
-from services.core import Services
-from services.errors import SottoError, StorageError
-from services.library.meeting import Meeting
-from services.library.moments import add_note
-from services.recording.messages import EXTEND_SECONDS
-from services.settings import Settings
-from services.text import clock
 from tui import actions
-from tui.facts import FactsApp
+from tui.meeting import MeetingApp
 from tui.panels.memory import MemoryPanel
-from tui.panels.transcript import TranscriptPanel
-from tui.screens.main import MainScreen
-from tui.situation import Figures, Phase, live_status
+from tui.situation import Phase
 from tui.widgets.lines import key_of, title_of
 from tui.widgets.transcript_view import TranscriptView
 
-LEFT_RUNNING = "The recording goes on. `sotto` comes back to it, `sotto status` shows it, `sotto stop` ends it."
 
-
-class CommandsApp(FactsApp):
+class CommandsApp(MeetingApp):
     """The actions of the app. Screens of their own are imported when they are wanted for the first time."""
 
-    settings: Settings
-    keys: Mapping[str, str]
-    """The keys that a person chose, by action."""
-
-    services: Services
-    farewell: str = ""
-    """What is said on the terminal when the app has gone."""
-
     leave_when_stopped = False
-    guiding = True
-    """In the stack, the panel where something happens opens by itself, until a person chooses one."""
-
-    fetch: Callable[[], Figures]
-    """Where the figures come from."""
-
     last_folder: Path | None = None
     _memory_watched = False
-
-    @property
-    def main(self) -> MainScreen:
-        screen = self.default_screen
-        assert isinstance(screen, MainScreen)
-        return screen
-
-    @property
-    def transcript(self) -> TranscriptPanel:
-        return self.main.query_one(TranscriptPanel)
-
-    def failed(self, error: SottoError) -> None:
-        """Show that something that was wanted did not happen."""
-        raise NotImplementedError
-
-    def say(self, text: str) -> None:
-        """A line that goes away by itself."""
-        self.notify(text, markup=False)
-
-    def key(self, action: str) -> str:
-        """The key of an action, as a person writes it."""
-        return key_of(actions.BY_ID[action], self.keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Dimmed, not hidden, where it makes no sense now."""
         return True if actions.enabled(action, self.situation, self.figures) else None
 
     # Meeting
-
-    def action_record(self) -> None:
-        starts = self.situation.phase is Phase.IDLE
-        phase = Phase.STARTING if starts else Phase.STOPPING
-        self.situation = replace(self.situation, phase=phase, trouble=None)
-        try:
-            if starts:
-                self.services.start_recording()
-            else:
-                self.services.stop_recording()
-        except SottoError as error:
-            self.failed(error)
-
-    def action_pause(self) -> None:
-        self.services.pause_recording()
-
-    def action_more_time(self) -> None:
-        self.services.extend_recording()
-        self.say(f"{EXTEND_SECONDS / 60:.0f} minutes more.")
-
-    def action_detach(self) -> None:
-        self.farewell = LEFT_RUNNING
-        self.exit(0)
-
-    def _moment(self) -> tuple[Meeting, float] | None:
-        """The meeting that is being recorded, and where it stands now."""
-        status = live_status(self.situation, self.fetch())
-        return (Meeting(status.meeting), status.seconds) if status is not None and status.meeting is not None else None
-
-    def action_mark(self) -> None:
-        moment = self._moment()
-        if moment is not None:
-            self.run_worker(self._mark(*moment))
-
-    async def _mark(self, meeting: Meeting, at_s: float) -> None:
-        try:
-            await self._keep(meeting, at_s)
-        except StorageError as error:
-            self.failed(error)
-
-    def action_note(self) -> None:
-        from tui.screens.note import NoteLine
-
-        moment = self._moment()
-        if moment is not None:
-            self.push_screen(NoteLine(moment[1], partial(self._keep, *moment)))
-
-    async def _keep(self, meeting: Meeting, at_s: float, text: str = "") -> None:
-        """Write a note, or without words a marker, at `at_s` seconds of the meeting.
-
-        Raises:
-            StorageError: It cannot be written.
-        """
-        await asyncio.to_thread(add_note, meeting, at_s, text)
-        self.say(f"{'Noted' if text else 'Marked'} {clock(at_s)}.")
-        if meeting.folder == self.situation.meeting:
-            self.transcript.moments_changed()
 
     def action_open_file(self) -> None:
         from tui.screens.open_file import OpenFile

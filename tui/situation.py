@@ -28,6 +28,7 @@ from services.text import one_line
 
 if TYPE_CHECKING:
     from services.core import Services
+    from services.library.unfinished import Unfinished
     from services.memory.snapshot import MemorySnapshot
     from services.recording.messages import RecordingStatus
 
@@ -68,6 +69,7 @@ class Situation:
         stages: How far the shown meeting is.
         models: The state of `stt` and `llm`.
         trouble: The last error, until it is dismissed.
+        unfinished: Meetings that were cut off, or never written up.
     """
 
     phase: Phase = Phase.IDLE
@@ -77,6 +79,7 @@ class Situation:
     stages: Mapping[Stage, StageState] = field(default_factory=lambda: MappingProxyType({}))
     models: Mapping[str, ModelStatus] = field(default_factory=lambda: MappingProxyType({}))
     trouble: SottoError | None = None
+    unfinished: tuple[Unfinished, ...] = ()
 
     def started(self, meeting: Path, title: str) -> Situation:
         """The recorder is at work; its meeting is the one to show."""

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from services.events import RecordingStarted, RecordingStopped
 from tests.functional.app_driver import AppPilot, make_meeting, running, screen_text, shown, tick, until
 from tui.app import SottoApp
-from tui.commands import LEFT_RUNNING
+from tui.meeting import LEFT_RUNNING
 from tui.screens.finder import Finder
 from tui.screens.main import MainScreen
 from tui.situation import Figures, Phase

@@ -14,7 +14,7 @@ from services.recording.client import attach
 from services.recording.messages import Order
 from tests.functional.app_driver import AppPilot, running, screen_text, shown, toasts, until
 from tui.app import SottoApp
-from tui.commands import LEFT_RUNNING
+from tui.meeting import LEFT_RUNNING
 from tui.screens.main import MainScreen
 from tui.screens.note import NoteLine
 from tui.situation import Phase, live_status, phase_of

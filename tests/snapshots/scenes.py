@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -23,6 +24,7 @@ from services.events import (
     SummaryReady,
 )
 from services.library.segments import Segment
+from services.library.unfinished import Unfinished
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
@@ -30,6 +32,7 @@ from services.memory.usage import MemoryUsage
 from services.recording.messages import SILENCE_DB, Alert, ChannelLevel, RecordingStatus
 from tests.functional.app_driver import append
 from tui.app import SottoApp
+from tui.meeting import UnfinishedFound
 from tui.situation import Figures
 
 Scene = Callable[[SottoApp, Path], Awaitable[None]]
@@ -88,12 +91,16 @@ def status(meeting: Path) -> RecordingStatus:
 
 
 ALERTS = (
-    Alert(
-        "disk_low", "Only 180 MB are free on the disk.", "Free some space: at 100 MB the recording ends.", "critical"
-    ),
-    Alert("no_signal", "Nothing is heard from You (Built-in Audio Analog Stereo).", "Is it muted?", "warning", 0),
-    Alert("dead_channel", "Nothing plays: Others is silent.", "", "info", 1),
-)
+    Alert("disk_low", "310 MB are free on the disk: the recording can go on for 15 minutes.",
+          "Make room. A recording on a full disk is ended in order.", "critical"),
+    Alert("no_signal", "mic is silent.", "Is Built-in Audio Analog Stereo muted?", "warning", 0),
+    Alert("dead_channel", "Nothing plays on system.", "", "info", 1),
+)  # fmt: skip
+UNFINISHED = (
+    Unfinished(Path("/a"), "Weekly", datetime(2026, 3, 12, 9, 30, tzinfo=UTC), 2754.0, 88_000_000, "cut off"),
+    Unfinished(Path("/b"), "Budget and the second server, with everybody from the customer's side",
+               datetime(2026, 3, 13, 14, 0, tzinfo=UTC), 4210.0, 135_000_000, "recorded"),
+)  # fmt: skip
 
 
 def set_figures(app: SottoApp, figures: Figures) -> None:
@@ -102,6 +109,12 @@ def set_figures(app: SottoApp, figures: Figures) -> None:
 
 async def rest(app: SottoApp, meeting: Path) -> None:
     set_figures(app, Figures(memory=memory(0.0, 0.0)))
+
+
+async def unfinished(app: SottoApp, meeting: Path) -> None:
+    await rest(app, meeting)
+    app._looks += 1  # what the app finds by itself comes too late
+    app.on_unfinished_found(UnfinishedFound(UNFINISHED, app._looks))
 
 
 async def recording(app: SottoApp, meeting: Path) -> None:
@@ -131,7 +144,7 @@ async def alarmed(app: SottoApp, meeting: Path) -> None:
 
 async def about_to_stop(app: SottoApp, meeting: Path) -> None:
     await recording(app, meeting)
-    alert = Alert("stopping", "The recording ends in 0:42.", "", "warning")
+    alert = Alert("stopping", "Stops in 50 s, after 60 minutes.", "+ gives 15 more minutes.")
     now = replace(status(meeting), alerts=(alert,), stops_in=42.0)
     set_figures(app, Figures(recording=now, memory=memory(24.0, 212.0)))
 

@@ -83,6 +83,16 @@ def test_attention_without_colours(look: Look, scene: Scene, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_unfinished_meetings_are_offered(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.unfinished, size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_list_of_unfinished_meetings(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.unfinished, size, "f")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_a_note(look: Look, size: tuple[int, int]) -> None:
     assert look(scenes.recording, size, "n", *"Ask Ana")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import DeviceError
+from services.library.unfinished import Unfinished
 from services.recording.messages import RecordingStatus
 from tui import actions, keymap
 from tui.situation import Figures, Phase, Situation
@@ -126,6 +129,14 @@ def footer_text(situation: Situation, figures: Figures, width: int) -> str:
         for action in actions.footer(situation, figures)
     ]
     return key_rows(keys, width)[0].plain
+
+
+def test_unfinished_meetings_have_a_key_as_long_as_there_are_some() -> None:
+    assert not actions.enabled("finish", IDLE, FIGURES)
+    assert "f Finish" not in footer_text(IDLE, FIGURES, 118)
+    some = replace(IDLE, unfinished=(Unfinished(FOLDER, "Weekly", datetime.now().astimezone(), 9.0, 9, "cut off"),))
+    assert actions.enabled("finish", some, FIGURES)
+    assert footer_text(some, FIGURES, 58).split()[::2][:5] == ["r", "o", "f", "q", "?"]
 
 
 @pytest.mark.parametrize("width", [58, 78, 118])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.errors import CancelledError, DeviceError, ModelError, RecorderError, SottoError
 from services.events import ModelChanged, StageChanged
+from services.library.unfinished import Unfinished
 from services.lifecycle import ModelState
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
@@ -104,7 +106,7 @@ def test_what_the_recorder_says_counts_whoever_told_it() -> None:
 
 SILENT = Alert("no_signal", "The microphone is silent.", "Is it muted?")
 FULL = Alert("disk_low", "Only 300 MB are free.", "Free some space.", "critical")
-SOON = Alert("stopping", "The recording stops in 0:58.", "", "warning")
+SOON = Alert("stopping", "Stops in 60 s, after 2 h.", "+ gives 15 more minutes.", "warning")
 FAR_SIDE = Alert("dead_channel", "The other side is silent.", "", "info", 1)
 
 
@@ -116,7 +118,8 @@ def test_the_worst_alert_stays_in_the_status_line() -> None:
     assert status_text(RECORDING, alarmed(SILENT)).endswith("  ! The microphone is silent. Is it muted?")
     assert status_text(RECORDING, alarmed(SILENT), 50).endswith("  ! The microphone is silent.")
     assert status_text(RECORDING, alarmed(FULL, SILENT)).endswith("! Only 300 MB are free. Free some space.  +1")
-    assert status_text(RECORDING, alarmed(SOON)).endswith("! The recording stops in 0:58.  + more time")
+    assert status_text(RECORDING, alarmed(SOON), 46).endswith("  ! Stops in 60 s, after 2 h.  +")
+    assert status_text(RECORDING, alarmed(SOON)).endswith("  ! Stops in 60 s, after 2 h.  + more time")
     assert status_text(RECORDING, alarmed(FAR_SIDE)).endswith("  The other side is silent.")
     assert status_text(Situation(), alarmed(SILENT)).strip() == "○ Not recording"
 
@@ -224,6 +227,9 @@ def test_the_record_panel_of_a_paused_recording_says_how_to_go_on() -> None:
 
 
 def test_an_automatic_stop_is_announced() -> None:
+    soon = replace(STATUS, stops_in=42.0, alerts=(SOON,))
+    assert "! Stops in 60 s, after 2 h.\n  + more time" in panel_text(Figures(recording=soon))
+    assert "0:42" not in panel_text(Figures(recording=soon))
     assert "Stops in" not in panel_text(Figures(recording=STATUS))
     assert "Stops in 12:00   + more time" in panel_text(Figures(recording=replace(STATUS, stops_in=720.4)))
 
@@ -266,6 +272,16 @@ def test_the_record_panel_says_what_to_press_and_what_will_be_recorded() -> None
     said = text_of(record_rows(Situation(), Figures(), (), both, {"record": "f5", "open": "ctrl+o"}, 60))
     assert "Press f5 to record, ^o to open a file" in said
     assert "Source   Microphone + what the speakers play" in said
+
+
+def test_unfinished_meetings_are_offered_where_one_starts() -> None:
+    one = Unfinished(FOLDER, "Weekly", datetime.now().astimezone(), 754.0, 24_000_000, "cut off")
+    settings = Settings(folder=Path("/recordings"))
+    for meetings, words in (((one,), "an unfinished meeting"), ((one, one), "2 unfinished meetings")):
+        rows = record_rows(Situation(unfinished=meetings), Figures(), (), settings, {}, 40)
+        said = text_of(rows).splitlines()
+        assert f"      f to finish {words}" in said
+        assert all(len(line) <= 40 for line in said)
 
 
 def test_the_stages_show_progress_and_reasons() -> None:

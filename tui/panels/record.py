@@ -18,7 +18,7 @@ from tui.actions import BY_ID
 from tui.panels.panel import Panel, Part, fact
 from tui.situation import Figures, Phase, Situation, live_status, phase_of
 from tui.widgets.glyphs import FLOOR_DB, big, decibels, meter, size
-from tui.widgets.lines import PHASES, SEVERITIES, elapsed, key_of
+from tui.widgets.lines import PHASES, SEVERITIES, elapsed, hint_of, key_of
 from tui.widgets.sheet import Rows, Sheet
 from tui.wrapping import wrap
 
@@ -134,8 +134,8 @@ def _live_rows(
     status: RecordingStatus, phase: Phase, held: Sequence[float], keymap: Mapping[str, str], width: int
 ) -> Rows:
     """Levels, what is wrong, and where the recording goes."""
-    rows = [*level_rows(status.channels, held, width), *_alert_rows(status, width), Content()]
-    if status.stops_in is not None:
+    rows = [*level_rows(status.channels, held, width), *_alert_rows(status, keymap, width), Content()]
+    if status.stops_in is not None and not any(alert.kind == "stopping" for alert in status.alerts):
         more = _hint(keymap, ("more_time", "more time"))
         rows.append(fact("Stops in", Content.assemble(clock(status.stops_in), "   ", more)))
     rows.append(fact("On disk", size(status.bytes)))
@@ -182,15 +182,17 @@ def _source(level: ChannelLevel) -> str:
     return one_line(Path(level.source).name if is_file(level.source) else SOURCES.get(level.source, level.source))
 
 
-def _alert_rows(status: RecordingStatus, width: int) -> Rows:
+def _alert_rows(status: RecordingStatus, keymap: Mapping[str, str], width: int) -> Rows:
     """What is wrong, the worst first, and what can be done about each."""
     rows: list[Content] = []
     for alert in status.alerts:
         sign, style = SEVERITIES[alert.severity]
         lines = wrap(one_line(alert.message, 400), max(8, width - len(sign)))
         rows += [Content.styled((" " * len(sign) if n else sign) + line, style) for n, line in enumerate(lines)]
-        if alert.hint:
-            hints = wrap(one_line(alert.hint, 400), max(8, width - len(sign)))
+        if alert.kind == "stopping":
+            rows.append(_hint(keymap, ("more_time", "more time"), lead=" " * len(sign)))
+        if hint_of(alert):
+            hints = wrap(one_line(hint_of(alert), 400), max(8, width - len(sign)))
             rows += [Content.styled(" " * len(sign) + line, ".quiet") for line in hints]
     if status.detail:
         rows += [Content.styled(line, ".warn") for line in wrap(one_line(status.detail, 400), max(8, width))]
@@ -201,7 +203,12 @@ def _idle_rows(
     situation: Situation, status: RecordingStatus | None, settings: Settings, keymap: Mapping[str, str], width: int
 ) -> Rows:
     """What to press, and what the last recording came to."""
-    rows = [_hint(keymap, ("record", "to record, "), ("open", "to open a file"), lead="Press "), Content()]
+    rows = [_hint(keymap, ("record", "to record, "), ("open", "to open a file"), lead="Press ")]
+    if situation.unfinished:
+        count = len(situation.unfinished)
+        what = "an unfinished meeting" if count == 1 else f"{count} unfinished meetings"
+        rows.append(_hint(keymap, ("finish", f"to finish {what}"), lead="      "))
+    rows.append(Content())
     sources = " + ".join(SOURCES.get(source, one_line(source, 30)) for source in settings.recording.sources)
     rows += [fact("Source", sources[:1].upper() + sources[1:]), fact("Folder", shorten(settings.folder, width - 9))]
     if status is not None and status.meeting is not None and status.meeting == situation.meeting:

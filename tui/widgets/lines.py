@@ -25,6 +25,8 @@ _MARKS = {
     ModelState.PROCESSING: ("●", ".accent"),
     ModelState.UNLOADING: ("◌", ".warn"),
 }
+_MORE_TIME = " more time"
+_WORST_FIRST: tuple[Severity, ...] = ("critical", "warning", "info")
 PHASES: dict[Phase, Part] = {
     Phase.IDLE: ("○", ".quiet"),
     Phase.STARTING: ("◌", ".warn"),
@@ -138,13 +140,19 @@ def recording_parts(situation: Situation, figures: Figures) -> Sequence[Part]:
 def alerts_of(situation: Situation, figures: Figures) -> tuple[Alert, ...]:
     """What is wrong with the recording now, the worst first."""
     status = live_status(situation, figures)
-    return status.alerts if status is not None else ()
+    alerts = status.alerts if status is not None else ()
+    return tuple(sorted(alerts, key=lambda alert: _WORST_FIRST.index(alert.severity)))
+
+
+def hint_of(alert: Alert) -> str:
+    """What can be done about it; empty where that is one of our keys, which is named as it is in the keymap."""
+    return "" if alert.kind == "stopping" else alert.hint
 
 
 def alert_part(alert: Alert, limit: int) -> Part:
     """An alert in at most `limit` characters; what can be done only where there is room for all of it."""
     sign, style = SEVERITIES[alert.severity]
-    whole = one_line(f"{sign}{alert.message} {alert.hint}", limit + 1)
+    whole = one_line(f"{sign}{alert.message} {hint_of(alert)}", limit + 1)
     return whole if len(whole) <= limit else one_line(f"{sign}{alert.message}", limit), style
 
 
@@ -171,8 +179,12 @@ def _worst(alert: Alert, more: int, room: int, keymap: Mapping[str, str] | None)
     """The worst alert, how many other troubles there are, and the key against an automatic stop."""
     rest: list[Part] = [(f"  +{more}", ".quiet")] if more else []
     if alert.kind == "stopping" and keymap is not None:
-        rest += [(f"  {key_of(BY_ID['more_time'], keymap)}", ".key"), (" more time", ".quiet")]
-    return [alert_part(alert, max(8, room - sum(len(text) for text, _ in rest))), *rest]
+        rest.append((f"  {key_of(BY_ID['more_time'], keymap)}", ".key"))
+    room = max(8, room - sum(len(text) for text, _ in rest))
+    said = alert_part(alert, room)
+    if alert.kind == "stopping" and keymap is not None and len(said[0]) + len(_MORE_TIME) <= room:
+        rest.append((_MORE_TIME, ".quiet"))
+    return [said, *rest]
 
 
 class KeyBar(FactSheet):
