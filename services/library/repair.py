@@ -26,6 +26,7 @@ from services.recording.chunkfiles import (
     parse_header,
     told_layout,
 )
+from services.recording.length import archive_seconds
 from services.text import clock
 
 _log = logging.getLogger(__name__)
@@ -168,8 +169,10 @@ def _set_info(meeting: Meeting, info: dict[str, Any] | None, files: ChunkFiles |
     if unfinished.status_of(info, "record") == "done":
         return meeting.duration_s, kept
     meeting.update(duration_s=round(seconds, 3))
-    if seconds:
-        meeting.set_stage("record", "done", f"cut off; {clock(seconds)} were found")
+    if seconds or meeting.archive.is_file():
+        lost = info is None and look(meeting.recording_marker) == "none"
+        what = "meeting.json was damaged" if lost else "cut off"
+        meeting.set_stage("record", "done", f"{what}; {clock(seconds)} were found")
     else:
         meeting.set_stage("record", "failed", "cut off; no sound was found")
     return seconds, kept
@@ -177,7 +180,7 @@ def _set_info(meeting: Meeting, info: dict[str, Any] | None, files: ChunkFiles |
 
 def _seconds(meeting: Meeting, files: ChunkFiles | None) -> float:
     """How much can be read; an archive is whole before the first chunk goes."""
-    packed = _flac_seconds(meeting.archive) if meeting.archive.is_file() else 0.0
+    packed = archive_seconds(meeting.archive) if meeting.archive.is_file() else 0.0
     return packed or (files.frames / files.rate if files is not None else 0.0)
 
 
@@ -217,14 +220,3 @@ def _set_aside(file: Path) -> Path | None:
         kept = file.with_name(f"{file.name}.damaged-{number}")
     os.rename(file, kept)
     return kept
-
-
-def _flac_seconds(path: Path) -> float:
-    """Length of a FLAC file from its STREAMINFO (RFC 9639, 8.2); 0 when it has none."""
-    with path.open("rb") as file:
-        head = file.read(42)
-    if len(head) < 42 or head[:4] != b"fLaC" or head[4] & 0x7F:
-        return 0.0
-    numbers = int.from_bytes(head[18:26], "big")  # 20 bits rate, 3 channels - 1, 5 bits a sample - 1, 36 samples
-    rate, samples = numbers >> 44, numbers & ((1 << 36) - 1)
-    return samples / rate if rate else 0.0

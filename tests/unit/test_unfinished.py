@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 
 from services.errors import MeetingBusyError, RecorderBusyError, SottoError, StorageError
 from services.library.marker import Marker
-from services.library.meeting import UNTITLED, Meeting
+from services.library.meeting import UNTITLED, ArchiveFormat, Meeting
 from services.library.repair import mend, repair
 from services.library.unfinished import Unfinished, claim, find, is_meeting, unfinished
 from services.recording.chunks import HEADER_BYTES, ChunkWriter, Pcm, chunk_path
+from services.recording.length import archive_seconds
 from services.recording.reader import MeetingAudio
 
 RATE = 8000
@@ -276,9 +277,13 @@ def test_a_folder_in_the_place_of_meeting_json(tmp_path: Path) -> None:
     assert (meeting.folder / "meeting.json.damaged" / "precious").read_text() == "x"
 
 
-def test_a_finished_meeting_whose_meeting_json_was_damaged_is_not_transcribed_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["flac", "opus"])
+def test_a_finished_meeting_whose_meeting_json_was_damaged_is_not_transcribed_again(
+    tmp_path: Path, kind: ArchiveFormat
+) -> None:
     meeting = recorded(tmp_path, {})
-    soundfile.write(meeting.archive, samples(meeting), RATE)
+    options = {"format": "OGG", "subtype": "OPUS"} if kind == "opus" else {}
+    soundfile.write(meeting.archive_as(kind), samples(meeting), RATE, **options)
     for chunk in meeting.audio.iterdir():
         chunk.unlink()
     meeting.audio.rmdir()
@@ -286,7 +291,23 @@ def test_a_finished_meeting_whose_meeting_json_was_damaged_is_not_transcribed_ag
     meeting.info_file.write_bytes(b"")
     assert one(tmp_path).state == "cut off"
     assert repair(meeting).seconds == meeting.duration_s == 2.5
+    assert meeting.info()["stages"]["record"]["detail"] == "meeting.json was damaged; 0:02 were found"
     assert find(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"fLaC", b"fLaC" + bytes(60), b"OggS", b"OggS" + b"OpusHead" + bytes(3)])
+def test_an_archive_that_does_not_tell_its_length(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "audio.flac"
+    file.write_bytes(content)
+    assert archive_seconds(file) == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "OGG", "subtype": "OPUS"}], ids=["flac", "opus"])
+@pytest.mark.parametrize("seconds", [0.5, 3.25, 61.7])
+def test_an_archive_tells_its_length(tmp_path: Path, options: dict[str, str], seconds: float) -> None:
+    file = tmp_path / f"audio.{'opus' if options else 'flac'}"
+    soundfile.write(file, noise(seconds, 2), RATE, **options)
+    assert archive_seconds(file) == pytest.approx(soundfile.info(file).duration, abs=0.001)
 
 
 def test_an_unnamed_meeting_may_still_get_a_name(tmp_path: Path) -> None:
