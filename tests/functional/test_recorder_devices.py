@@ -72,6 +72,7 @@ def test_sources_are_listed_by_name_and_by_what_people_call_them(home: Path, pul
     microphone, monitor = devices[MICROPHONE], devices[MONITOR]
     assert (microphone.description, microphone.kind, microphone.default) == (MICROPHONE_NAME, "microphone", True)
     assert (monitor.kind, monitor.default, monitor.channels, monitor.rate) == ("monitor", False, 2, 48000)
+    assert [device.name for device in devices.values() if device.system] == [MONITOR]
     assert all(device.via == "PulseAudio" for device in devices.values())
 
 
@@ -221,6 +222,22 @@ def test_without_a_sound_server_it_says_so(home: Path) -> None:
     with pytest.raises(DeviceError, match="no microphone") as caught:
         start(request(home, "mic"))
     assert "sotto process FILE" in caught.value.hint
+
+
+def test_without_libpulse_there_is_what_portaudio_finds(
+    home: Path, pulse: Pulse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What pulsectl does on a machine without the library.
+    (tmp_path / "pulsectl.py").write_text("raise OSError('libpulse.so.0: cannot open shared object file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    devices = list_devices()
+    assert "pulse" in {device.name for device in devices}
+    assert not any(device.system or device.via == "PulseAudio" for device in devices)
+    with start(request(home, "pulse", seconds=0.3)) as client:
+        *_, last = client.updates()
+    assert (last.state, last.seconds) == ("done", 0.3)
+    with pytest.raises(DeviceError, match="loudspeakers play cannot be recorded"):
+        start(request(home, "system"))
 
 
 def test_without_portaudio_it_says_how_to_get_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

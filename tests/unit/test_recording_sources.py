@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,21 @@ def test_a_device_that_is_not_there_or_not_the_only_one(source: str, message: st
     with pytest.raises(DeviceError, match=message) as caught:
         choose(source, _inputs(HEADSET, BUILT_IN, MONITOR))
     assert hint in caught.value.hint
+
+
+def test_system_is_the_monitor_of_the_loudspeakers_in_use() -> None:
+    microphone, monitor, other = _inputs(HEADSET, MONITOR, ("hdmi.monitor", "Monitor of HDMI"))
+    in_use = replace(monitor, device=replace(monitor.device, kind="monitor", system=True), pulse_source=MONITOR[0])
+    assert choose("system", [microphone, other, in_use]) == in_use
+
+
+@pytest.mark.parametrize(("pulse_source", "hint"), [("", "BlackHole"), ("usb-headset", "no loudspeakers in use")])
+def test_where_the_loudspeakers_cannot_be_recorded_it_says_what_else_can(pulse_source: str, hint: str) -> None:
+    inputs = [replace(each, pulse_source=pulse_source) for each in _inputs(HEADSET, default=HEADSET[0])]
+    with pytest.raises(DeviceError, match="loudspeakers play cannot be recorded") as caught:
+        choose("system", inputs)
+    assert hint in caught.value.hint
+    assert HEADSET[1] in caught.value.hint, "what there is instead"
 
 
 def test_a_machine_without_devices_says_what_to_do() -> None:

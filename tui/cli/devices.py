@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from services.errors import DeviceError
 from services.recording.client import list_devices
+from services.recording.messages import SYSTEM
 from tui.cli.output import say, say_json
 
 
@@ -22,8 +23,8 @@ def run(arguments: Namespace) -> int:
         )
     width = max(len(device.name) for device in devices)
     for device in devices:
-        mark = "*" if device.default else " "
+        means = " ".join(name for name, meant in (("mic", device.default), (SYSTEM, device.system)) if meant)
         known_as = "" if device.description == device.name else device.description
-        say(f"{mark} {device.name:<{width}}  {device.kind:<10}  {device.via}  {known_as}".rstrip())
-    say("\n* is what `mic` means. A part of a name is enough: sotto record --source NAME")
+        say(f"{means:<6}  {device.name:<{width}}  {device.kind:<10}  {device.via}  {known_as}".rstrip())
+    say("\nA part of a name is enough: sotto record --source NAME")
     return 0

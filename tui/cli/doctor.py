@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from services.errors import SottoError, UsageError
 from services.memory import probe
 from services.models.catalogue import CATALOGUE
 from services.recording.client import attach, list_devices
+from services.recording.messages import SYSTEM, Device
 from services.text import clock
 from tui.cli.output import say, say_json
 
@@ -28,6 +29,9 @@ _LOW_DISK_GB = 1.0
 
 _LOW_MEMORY_MB = 500.0
 """The built-in engines work in half of this; below it another program will soon be in trouble."""
+
+_NO_DEFAULT = "Choose an input in the sound settings of this machine, or name one: sotto record --source NAME"
+_NO_SYSTEM = "That takes PulseAudio or PipeWire; elsewhere name a loopback device: BlackHole, VB-Cable, “Stereo Mix”."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,10 @@ def _versions() -> Iterator[Finding]:
 def _sound() -> Iterator[Finding]:
     devices = list_devices()
     if devices:
-        names = ", ".join(device.name for device in devices[:4])
+        names = ", ".join(device.description for device in devices[:4])
         yield Finding("sound", "ok", f"{len(devices)} input{'s' if len(devices) > 1 else ''}: {names}")
+        yield _meant("mic", [device for device in devices if device.default], _NO_DEFAULT)
+        yield _meant(SYSTEM, [device for device in devices if device.system], _NO_SYSTEM)
     else:
         yield Finding(
             "sound",
@@ -77,6 +83,12 @@ def _sound() -> Iterator[Finding]:
             "no input device",
             "Plug in a microphone or start the sound server. Files can be processed without one.",
         )
+
+
+def _meant(source: str, devices: Sequence[Device], hint: str) -> Finding:
+    if devices:
+        return Finding("sound", "ok", f"{source} is {devices[0].description}")
+    return Finding("sound", "note", f"{source} is nothing here", hint)
 
 
 def _recorder() -> Iterator[Finding]:
