@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.files import read_json_lines
 from services.recording.client import attach
 from tests.functional.app_driver import AppPilot, running, screen_text, shown, until
 from tui.app import SottoApp
@@ -25,6 +27,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def settings(captions: bool) -> dict[str, object]:
     return {"recording": {"sources": (f"file:{SAMPLE}",), "captions": captions}, "screen": {}}
+
+
+def captions_of(folder: Path) -> list[dict[str, Any]]:
+    """What has been understood so far."""
+    return [record for record in read_json_lines(folder / "live.jsonl") if "text" in record]
 
 
 async def record(app: SottoApp, pilot: AppPilot) -> Path:
@@ -63,6 +70,31 @@ async def test_the_app_finds_a_recording_that_it_left_running() -> None:
         assert app.situation.recording == folder
         await pilot.press("r")
         await until(pilot, lambda: app.situation.phase is Phase.IDLE)
+
+
+async def test_an_app_that_comes_back_shows_what_was_said_and_noted_meanwhile() -> None:
+    async with running((120, 40), settings(captions=True)) as (app, pilot):
+        folder = await record(app, pilot)
+        await until(pilot, lambda: bool(captions_of(folder)))
+        await pilot.press("n", *"who pays", "enter")
+        await until(pilot, lambda: (folder / "notes.md").exists())
+        await pilot.press("d")
+        await until(pilot, lambda: app.return_value == 0)
+    first = captions_of(folder)[0]
+    async with running((120, 40), settings(captions=True)) as (app, pilot):
+        await until(pilot, lambda: app.situation.phase is Phase.RECORDING)
+        await shown(pilot, app, " ".join(first["text"].split()[:3]))
+        await shown(pilot, app, "who pays")
+        await shown(pilot, app, "● Recording   Meeting")
+        said = screen_text(app)
+        assert "meeting.opus" in said
+        assert "━" in said
+        known = len(captions_of(folder))
+        await until(pilot, lambda: len(captions_of(folder)) > known)  # they go on
+        await pilot.press("d")
+        await until(pilot, lambda: app.return_value == 0)
+    starts = [record["start"] for record in captions_of(folder)]
+    assert starts == sorted(set(starts))
 
 
 async def test_a_device_that_is_not_there_is_told_with_what_to_do() -> None:

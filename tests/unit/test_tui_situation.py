@@ -150,6 +150,8 @@ def test_the_status_line_shows_recording_work_and_trouble() -> None:
     trouble = status_text(RECORDING.failed(DeviceError("There is no microphone.")), Figures(recording=STATUS))
     assert trouble.startswith("● REC 12:34 ")
     assert trouble.endswith("No sound device: There is no microphone.  Esc")
+    starts = Figures(recording=RecordingStatus("starting", detail="waiting for sound from mic"))
+    assert status_text(Situation(phase=Phase.STARTING), starts).endswith("  waiting for sound from mic")
     waits = replace(STATUS, detail="the second microphone is silent")
     assert status_text(RECORDING, Figures(recording=waits)).endswith("the second microphone is silent")
     work = status_text(Situation(), Figures(job=Path("a.wav"), waiting=2))
