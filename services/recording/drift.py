@@ -30,7 +30,7 @@ _PIECES = 10
 _RECENT = 3
 """When no delivery within so many seconds was in time, what is missing has been lost."""
 
-_LATE_SECONDS = 0.1
+_LATE_SECONDS = 0.05
 _BEGIN_SECONDS = 0.005
 _END_SECONDS = 0.001
 """A lead above the first bends the sound, until it is below the second."""

@@ -23,6 +23,13 @@ LONGEST_TICK = 0.2
 _LONG_TICK = 0.3
 """After such a time between two looks, or between two deliveries, something may have been lost."""
 
+_WARY_SECONDS = 1.0
+"""So long after anything that may have cost samples, little is enough to take it that it did."""
+
+_MISSED_SECONDS = 0.02
+_LATE_SECONDS = 0.08
+"""When so much seems to be missing, what comes is held back until it is known: when wary, and without a cause."""
+
 _AHEAD_SECONDS = 2.0
 """A lane that is so far ahead of the other leaves the rest in its ring."""
 
@@ -72,7 +79,10 @@ class Lane:
         self._lost: deque[tuple[int, float]] = deque()  # before which frame how many seconds are missing
         self._hold: Hold | None = None
         self._seen = -1
-        self._overflows, self._overruns = self._losses()
+        self._wary = 0.0
+        self._overflows, overruns = self._losses()
+        self._state = (source.began, source.device, source.absent, overruns)
+        """What changes when samples may be lost."""
 
     @property
     def began(self) -> float | None:
@@ -151,7 +161,8 @@ class Lane:
         self.placed = True
         self._zero = epoch + self.total / self.rate - (self._read + self._skip) / self.source.rate
         self._seen = self._read
-        self._overflows, self._overruns = self._losses()
+        self._overflows, overruns = self._losses()
+        self._state = (self.source.began, self.source.device, self.source.absent, overruns)
 
     def pad(self, frames: int) -> None:
         """Put silence behind what has come so far."""
@@ -223,18 +234,26 @@ class Lane:
         if overflows > self._overflows:
             # The ring was full then, so what it had no room for belongs behind all that it held.
             self._miss(self._read + self._ring_size, (overflows - self._overflows) / self.source.rate)
+        self._overflows = overflows
+        state = (self.source.began, self.source.device, self.source.absent, overruns)
+        counted = min(seconds, LONGEST_TICK)
+        disturbed = state != self._state or seconds >= _LONG_TICK or self.idle >= _LONG_TICK
+        self._wary = _WARY_SECONDS if disturbed else self._wary - counted
+        self._state = state
         heard = self.source.ring.written_at
         lead = None
         if come != self._seen:
             lead = self._zero + come / self.source.rate + self._inserted - heard
-        late = seconds >= _LONG_TICK or (lead is not None and self.idle >= _LONG_TICK)
-        expected = self._clock.lead
-        if self._hold is None and expected is not None and (late or overruns != self._overruns):
-            self._hold = Hold(expected, self._seen)
-        self._overflows, self._overruns, self._seen = overflows, overruns, come
-        if self._hold is not None:
-            if not (self._hold.look(come, lead, min(seconds, LONGEST_TICK)) or ended):
+        before, self._seen = self._seen, come
+        if self._hold is None and lead is not None and (expected := self._clock.lead) is not None:
+            least = _MISSED_SECONDS if self._wary > 0 else _LATE_SECONDS
+            if expected - lead >= least:
+                # After a stop of the whole process, first comes what the sound server still had room for.
+                self._hold = Hold(expected, least, come if seconds >= _LONG_TICK else before, lead)
                 return self._hold.index
+        if self._hold is not None:
+            if not self._hold.look(come, lead, counted):
+                return come if ended else self._hold.index
             if self._hold.missing:
                 self._miss(self._hold.index, self._hold.missing)
                 lead = None

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.errors import SottoError
 from services.recording.chunks import Pcm
 from services.recording.mixer import Mixer
 from services.recording.ring import Ring
 
-Signal = Callable[[np.ndarray[tuple[int], np.dtype[np.float64]]], np.ndarray[tuple[int], np.dtype[np.float64]]]
+Moments = NDArray[np.float64]
+Signal = Callable[[Moments], Moments]
 """What can be heard at some moments, in seconds."""
 
 
@@ -60,16 +62,20 @@ class Device:
     def lost(self) -> int:
         return self.ring.overflows + self.overruns
 
-    def deliver(self, until: float) -> None:
-        """Everything that it has heard until the moment `until`, and not delivered yet."""
+    def deliver(self, until: float) -> tuple[int, int]:
+        """Everything that it has heard until the moment `until`, and not delivered yet.
+
+        Returns the numbers of its first sample and of the one behind its last, since the device was there.
+        """
         count = int((until - self._start) * self._real_rate + 1e-6) - self._heard
         if count <= 0:
-            return
+            return self._heard, self._heard
         moments = self._start + (self._heard + np.arange(count)) / self._real_rate
         if self.began is None:
             self.began = self._world.now - count / self.rate
         self.ring.write(self._signal(moments).astype(np.float32)[:, None])
         self._heard += count
+        return self._heard - count, self._heard
 
     def lose(self, until: float) -> None:
         """Everything that it has heard until the moment `until`, and not delivered yet, is gone."""

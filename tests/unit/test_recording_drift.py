@@ -9,19 +9,19 @@ import pytest
 
 from services.recording.chunks import Pcm
 from services.recording.mixer import to_pcm
-from tests.unit.recording_devices import Device, Recorder, World
+from tests.unit.recording_devices import Device, Moments, Recorder, World
 
 RATE = 1000
 EVERY = 20.0
 _START = World().now
 
 
-def clicks(moments: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def clicks(moments: Moments) -> Moments:
     """A click of 10 ms every 20 s."""
     return np.where((moments - _START) % EVERY < 0.01, 0.5, 0.0)
 
 
-def noise(moments: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def noise(moments: Moments) -> Moments:
     """Different at every moment."""
     return np.sin(moments * moments * 7.0) * 0.9
 
@@ -41,7 +41,7 @@ def run(world: World, recorder: Recorder, devices: list[Device], seconds: float,
         recorder.tick(tick)
 
 
-def places(column: Pcm) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def places(column: Pcm) -> Moments:
     """Where the clicks are, in seconds."""
     loud = np.flatnonzero(np.abs(column.astype(np.int32)) > 4000)
     begins = loud[np.concatenate([[True], np.diff(loud) > RATE])]
