@@ -69,6 +69,9 @@ class Slewer:
         """Read on in `whole` as far as before `end`."""
         step = 1.0 + self.rate
         count = max(0, int(np.ceil((end - self._at) / step)))
+        if not count:
+            self._keep(whole, self._at)
+            return np.zeros((0, 1), np.float32)
         places = self._at + step * np.arange(count)
         self._keep(whole, self._at + step * count)
         self.removed += self.rate * count
