@@ -53,16 +53,18 @@ _MOST_CPU = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Memory of a process in MB (2**20 bytes)."""
+    """Memory of a process in MB (2**20 bytes). PSS and USS change also when another process begins or ends to use the
+    same libraries, so they are shown only; what is resident, and the part of it that is nobody else's, have a goal."""
 
+    rss: float
+    anonymous: float
     pss: float
     uss: float
-    rss: float
 
     @staticmethod
     def of(pid: int) -> Held:
         own = usage(pid)
-        return Held(own.pss, psutil.Process(pid).memory_full_info().uss / 2**20, own.rss)
+        return Held(own.rss, own.anonymous, own.pss, psutil.Process(pid).memory_full_info().uss / 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +237,15 @@ def report(run: Run, loop: Loop) -> bool:
     gaps = [moment for moment in read_moments(Meeting(run.meeting)) if moment.kind == "gap"]
     met.append(_line("gaps", f"{len(gaps)}, {sum(gap.seconds for gap in gaps):.1f} s", not gaps))
     _line("warnings", ", ".join(run.told) or "none")
-    for name, before, after in (
-        ("PSS", run.begin.pss, run.end.pss),
-        ("USS", run.begin.uss, run.end.uss),
-        ("RSS", run.begin.rss, run.end.rss),
+    for name, before, after, judged in (
+        ("RSS", run.begin.rss, run.end.rss, True),
+        ("anonymous", run.begin.anonymous, run.end.anonymous, True),
+        ("PSS", run.begin.pss, run.end.pss, False),
+        ("USS", run.begin.uss, run.end.uss, False),
     ):
         change = after - before
-        met.append(_line(name, f"{before:.1f} to {after:.1f} MB, {change:+.1f}", abs(change) <= _MOST_GROWTH_MB))
+        flat = abs(change) <= _MOST_GROWTH_MB if judged else None
+        met.append(_line(name, f"{before:.1f} to {after:.1f} MB, {change:+.1f}", flat))
     met.append(_line("share of a core", f"{run.cpu:.2%}", run.cpu < _MOST_CPU))
     first, second = (channel.shifts for channel in channels)
     offsets = [_ms(one - two, loop) for one, two in zip(first, second, strict=False)]
