@@ -7,6 +7,8 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from services import paths
 from services.errors import AudioFileError, CancelledError, RecorderBusyError, RecorderError, StorageError
 from services.events import Event, Failed, RecordingStarted, RecordingStopped
@@ -54,6 +56,42 @@ def test_the_service_tells_of_beginning_and_end(home: Path, tmp_path: Path) -> N
     assert stopped.seconds == service.latest.seconds
     until(lambda: not service.active)
     service.close()
+
+
+class Patient(RecordingService):
+    """Keeps what was to be read in `latest` before the recording began."""
+
+    said: tuple[tuple[str, str], ...] = ()
+
+    def _waits(self, detail: str) -> None:
+        super()._waits(detail)
+        assert self.latest is not None
+        self.said += ((self.latest.state, self.latest.detail),)
+
+
+def test_what_a_start_waits_for_is_told_meanwhile(home: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    service = Patient(heard)
+    service.start(request(home, file_of(tmp_path, noise(1))))
+    heard.wait_for(RecordingStopped)
+    assert service.said
+    assert all(state == "starting" and detail for state, detail in service.said)
+    until(lambda: not service.active)
+
+
+@pytest.mark.parametrize("limit", [1.0, None])
+def test_a_recording_that_ends_by_itself_says_why(home: Path, tmp_path: Path, limit: float | None) -> None:
+    heard = Heard()
+    service = RecordingService(heard)
+    service.start(request(home, file_of(tmp_path, noise(30)), seconds=limit))
+    heard.wait_for(RecordingStarted)
+    if limit is None:
+        service.stop()
+    stopped = heard.wait_for(RecordingStopped)
+    assert isinstance(stopped, RecordingStopped)
+    assert stopped.error is None
+    assert bool(stopped.reason) is (limit is not None)
+    until(lambda: not service.active)
 
 
 def test_a_closed_app_leaves_the_recorder_and_the_next_one_takes_it_up(home: Path, tmp_path: Path) -> None:
