@@ -36,7 +36,10 @@ _END_SECONDS = 0.001
 """A lead above the first bends the sound, until it is below the second."""
 
 _BEND_SECONDS = 20.0
-"""So soon a lead would be gone if the sound stayed bent as it is."""
+"""So soon a lead is gone when the sound stays bent as it is, the drift left aside."""
+
+_STILL = 1e-5
+"""A clock that is off by more than this goes on drifting: once bent, the sound stays bent."""
 
 _MOST = 0.001
 """A thousandth: less than a sixtieth of a semitone, and 30 times what clocks differ by."""
@@ -122,10 +125,11 @@ class DeviceClock:
         if self._target is None:
             return
         error = max((*self._pieces, *self._latest)) - self._target - corrected
-        if abs(error) < (_END_SECONDS if self.rate else _BEGIN_SECONDS):
+        pace = self.ppm / 1e6
+        if abs(error) < (_END_SECONDS if self.rate else _BEGIN_SECONDS) and not (self.rate and abs(pace) > _STILL):
             self.rate = 0.0
         else:
-            self.rate = max(-_MOST, min(_MOST, error / _BEND_SECONDS))
+            self.rate = max(-_MOST, min(_MOST, pace + error / _BEND_SECONDS))
 
     def restart(self) -> None:
         """What comes next has a place of its own."""

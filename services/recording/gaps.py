@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NOTHING_CAME = "it delivered nothing"
 TOO_BUSY = "the machine was too busy"
@@ -87,10 +87,14 @@ class GapBook:
 
     def lost(self, at: int, frames: int, reason: str) -> None:
         """At position `at`, `frames` are missing."""
-        if frames > 0:
+        last = self._ended[-1] if self._ended else None
+        if last is not None and (last.at + last.frames, last.reason) == (at, reason):
+            self._ended[-1] = replace(last, frames=last.frames + frames)
+        elif frames > 0:
             self._ended.append(Gap(self._channel, self._label, at, frames, reason))
 
-    def take(self) -> list[Gap]:
-        """Those that have ended since the last time."""
-        ended, self._ended = self._ended, []
-        return ended
+    def take(self, before: int | None = None) -> list[Gap]:
+        """Those that have ended since the last time: `before` a position, since more may be missing right there."""
+        taken = [gap for gap in self._ended if before is None or gap.at + gap.frames < before]
+        self._ended = self._ended[len(taken) :]
+        return taken

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from services.recording.drift import DeviceClock, Drift
-from services.recording.gaps import NOTHING_CAME, TOO_BUSY, Absence, GapBook
+from services.recording.gaps import NOTHING_CAME, TOO_BUSY, Absence, Gap, GapBook
 from services.recording.hold import Hold
 from services.recording.ring import Samples
 from services.recording.slew import Slewer
@@ -114,6 +114,10 @@ class Lane:
     def offset(self) -> float:
         """By how many seconds it has drifted away from the computer's clock since it was placed, corrections aside."""
         return self._clock.offset
+
+    def take_gaps(self) -> list[Gap]:
+        """Those that have ended since the last time."""
+        return self.book.take(self.total if self.placed and not self.over else None)
 
     def pull(self, seconds: float) -> None:
         """Take what has come. `seconds` have passed since the last time."""

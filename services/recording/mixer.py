@@ -91,12 +91,6 @@ class Mixer:
         return [absence for lane in self._live if (absence := lane.absence) is not None]
 
     @property
-    def detail(self) -> str:
-        """Which device delivers nothing; empty when all is well."""
-        quiet = [absence.label for absence in self.absent]
-        return f"no sound comes from {' and '.join(quiet)}" if quiet else ""
-
-    @property
     def drift(self) -> list[Drift]:
         """For each device what is known of its clock."""
         return [lane.drift for lane in self._live]
@@ -112,7 +106,7 @@ class Mixer:
 
     def take_gaps(self) -> list[Gap]:
         """The gaps that have ended since the last time, in order of their places."""
-        return sorted((gap for lane in self._live for gap in lane.book.take()), key=lambda gap: (gap.at, gap.channel))
+        return sorted((gap for lane in self._live for gap in lane.take_gaps()), key=lambda gap: (gap.at, gap.channel))
 
     def pull(self, seconds: float) -> Pcm:
         """What can be written now, int16 (frames, channels), maybe empty; `seconds` have passed since the last time."""
@@ -229,7 +223,7 @@ class Mixer:
         if lane.placed and lane.source.live and lane.stalled:
             drifted = lane.offset
             if lane.lift():
-                _log.warning("no sound comes from %s: silence takes its place", lane.source.label)
+                _log.info("no sound comes from %s: silence takes its place", lane.source.label)
                 if len(self._lanes) == 1:
                     # It kept its own time. What follows stands where it would without the silence.
                     self._epoch -= drifted

@@ -66,6 +66,21 @@ def test_two_clocks_stay_together_for_three_hours(first: float, second: float) -
     assert recorder.mixer.take_gaps() == []
 
 
+def test_clocks_that_are_off_and_sound_of_another_rate() -> None:
+    world = World()
+    devices = [Device(world, "mic", 4800, clicks, 400.0), Device(world, "system", 4410, clicks, -400.0)]
+    recorder = Recorder(world, devices, RATE)
+    run(world, recorder, devices, 400, 0.1)
+    recording = recorder.all()
+    a, b = places(recording[:, 0]), places(recording[:, 1])
+    # Ten times what clocks differ by: it takes a minute to know, then they are closer.
+    assert np.abs(a - b)[5:].max() < 0.01
+    assert len(a) == len(b) == 400 / EVERY
+    assert np.abs(a - b).max() < 0.03
+    assert np.abs(a - np.arange(len(a)) * EVERY).max() < 0.05
+    assert len(recording) == pytest.approx(400 * RATE, abs=0.05 * RATE)
+
+
 def test_clocks_that_are_right_leave_every_sample_as_it_was() -> None:
     world = World()
     devices = [Device(world, name, RATE, noise) for name in ("mic", "system")]

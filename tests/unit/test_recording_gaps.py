@@ -47,6 +47,16 @@ def test_a_gap_has_the_first_reason_that_was_told() -> None:
     assert book.take() == []
 
 
+def test_what_is_missing_at_one_place_is_one_gap() -> None:
+    book = GapBook(0, "mic", monitor=False)
+    book.lost(100, 50, "busy")
+    assert book.take(before=150) == [], "more may be missing there"
+    book.lost(150, 20, "busy")
+    assert book.take(before=171) == [Gap(0, "mic", 100, 70, "busy")]
+    book.lost(170, 20, "busy")
+    assert book.take() == [Gap(0, "mic", 170, 20, "busy")]
+
+
 def test_a_monitor_misses_only_what_it_is_told_to_miss() -> None:
     book = GapBook(0, "system", monitor=True)
     book.silent(100, "")

@@ -113,7 +113,7 @@ def test_a_device_that_never_comes_is_silence_and_does_not_hold_up_the_other() -
     clock.run(8.0, mic)
     on_disk = sum(len(block) for block in clock.blocks)
     assert on_disk >= 7.5 * RATE
-    assert "system" in clock.mixer.detail
+    assert clock.mixer.absent == [Absence(1, "system", NOTHING_CAME, False)]
     assert not clock.mixer.ended
     recording = clock.all()
     assert len(recording) == 8 * RATE
@@ -128,7 +128,7 @@ def test_a_device_that_pauses_comes_back_where_it_belongs() -> None:
     clock.run(7.0, mic)
     assert sum(len(block) for block in clock.blocks) >= 6.5 * RATE
     clock.run(10.0, mic, system)
-    assert clock.mixer.detail == ""
+    assert clock.mixer.absent == []
     recording = clock.all()
     assert not heard_at(recording[:, 0]).any()
     assert not heard_at(recording[:, 1]).any()
@@ -159,7 +159,6 @@ def test_a_lone_device_that_delivers_nothing_is_silence_by_the_clock_until_it_is
     clock.run(13.0)
     assert sum(len(block) for block in clock.blocks) >= 12.5 * RATE, "what was recorded is on disk"
     assert not clock.mixer.ended
-    assert "mic" in clock.mixer.detail
     assert clock.mixer.absent == [Absence(0, "mic", NOTHING_CAME, False)]
     assert clock.mixer.take_gaps() == [], "it is not over"
     clock.run(15.0, mic)
@@ -190,7 +189,7 @@ def test_of_two_devices_one_may_go() -> None:
     system.absent = "the sound server is gone"
     clock.run(3.0, mic)
     assert not clock.mixer.ended
-    assert "system" in clock.mixer.detail
+    assert clock.mixer.absent == [Absence(1, "system", "the sound server is gone", False)]
     recording = clock.all()
     assert np.count_nonzero(recording[:, 0]) == 3 * RATE
     assert np.count_nonzero(recording[:, 1]) == RATE
@@ -202,7 +201,7 @@ def test_an_idle_monitor_is_silent_and_misses_nothing() -> None:
     clock = Clock(mic, system)
     clock.run(2.0, mic, system)
     clock.run(5.0, mic)
-    assert (clock.mixer.absent, clock.mixer.detail) == ([], "")
+    assert clock.mixer.absent == []
     clock.run(6.0, mic, system)
     system.absent = "the sound server is gone"
     clock.run(8.0, mic)
