@@ -77,9 +77,13 @@ def heard(meeting: Meeting, channel: int = 0) -> Signal:
         return np.asarray(audio.read(0, audio.frames)[:, channel] / 32768, np.float64)
 
 
-def gaps(meeting: Meeting) -> list[tuple[float, float]]:
-    """The gaps that are marked: where in the recording, and how long, in seconds."""
-    return [(moment.at_s, moment.seconds) for moment in read_moments(meeting) if moment.kind == "gap"]
+def gaps(meeting: Meeting, source: str = "") -> list[tuple[float, float]]:
+    """The gaps of a source that are marked, or of all: where in the recording, and how long, in seconds."""
+    return [
+        (moment.at_s, moment.seconds)
+        for moment in read_moments(meeting)
+        if moment.kind == "gap" and moment.text.startswith(source)
+    ]
 
 
 def played_by_others(meeting: Meeting) -> Signal:

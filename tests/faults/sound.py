@@ -100,6 +100,16 @@ class Beacon:
         """At the rate of recordings."""
         return self.at(RATE)
 
+    @cached_property
+    def spectrum(self) -> NDArray[np.complex128]:
+        """Of `samples`."""
+        return np.asarray(np.fft.rfft(self.samples), np.complex128)
+
+    def size_of_pieces(self, length: int) -> Signal:
+        """The norm of every piece of `samples` that is so long."""
+        energy = np.concatenate([[0.0], np.cumsum(self.samples**2)])
+        return np.asarray(np.sqrt(energy[length:] - energy[:-length]), np.float64)
+
     def save(self, path: Path) -> Path:
         """Write it as a WAV file for players."""
         soundfile.write(path, self.at(_PLAYED_RATE), _PLAYED_RATE, subtype="PCM_16")
@@ -117,31 +127,29 @@ def found(recorded: Signal, beacon: Beacon) -> list[Stretch]:
     stretches: list[Stretch] = []
     position = done = 0
     while position + _ANCHOR <= len(recorded):
-        lag = _locate(recorded[position : position + _ANCHOR], played)
-        if lag is None:
-            position += _ANCHOR // 4
+        place = _locate(recorded[position : position + _ANCHOR], beacon)
+        if place is None:
+            position += _ANCHOR // 2
             continue
-        begin, first = _follow(recorded, played, position, lag, -1, done)
-        end, last = _follow(recorded, played, position, lag, 1, len(recorded))
+        begin, first = _follow(recorded, played, position, place, -1, done)
+        end, last = _follow(recorded, played, position, place, 1, len(recorded))
         if end - begin < _ANCHOR // 2:  # only a part of the anchor is in it: the next one will be better
-            position += _ANCHOR // 4
+            position += _ANCHOR // 2
             continue
         stretches.append(Stretch(begin / RATE, (begin + first) / RATE, (end - begin) / RATE, (first - last) / RATE))
         position = done = end
     return stretches
 
 
-def _locate(piece: Signal, played: Signal) -> int | None:
-    """How many samples later `piece` is in `played`; None where it is not."""
+def _locate(piece: Signal, beacon: Beacon) -> int | None:
+    """Where in `beacon` a piece is, in samples; None where it is not."""
     size = np.linalg.norm(piece)
     if size < _SILENCE * np.sqrt(len(piece)):
         return None
-    length = 1 << (len(played) + len(piece) - 1).bit_length()
-    spectrum = np.fft.rfft(played, length) * np.fft.rfft(piece, length).conj()
-    product = np.fft.irfft(spectrum, length)[: len(played) - len(piece) + 1]
-    energy = np.concatenate([[0.0], np.cumsum(played**2)])
-    there = np.sqrt(energy[len(piece) :] - energy[: -len(piece)])
-    alike = product / (there * size + 1e-12)
+    count = len(beacon.samples)
+    # A circle as long as the beacon: only places are looked at from which the piece does not reach over its end.
+    product = np.fft.irfft(beacon.spectrum * np.fft.rfft(piece, count).conj(), count)[: count - len(piece) + 1]
+    alike = product / (beacon.size_of_pieces(len(piece)) * size)
     at = int(np.argmax(alike))
     return at if alike[at] > _ANCHORED else None
 
