@@ -34,13 +34,17 @@ _REST_SECONDS = 0.3
 """A device that went away is away for at least so long: whoever reads the ring is to notice."""
 
 _LONGEST_WAIT = 5.0
+_SUSPENDED_WAIT = 30.0
+"""Until the first sample comes, PortAudio keeps a processor busy: what does not wake up when opened is left alone."""
+
 _OPEN_SECONDS = 5.0
 _QUIET_SECONDS = 5.0
 """A microphone that delivers nothing for so long is opened anew. The first sound of one takes up to two seconds."""
 
-_UNTOLD_SECONDS = 2.0
+_UNTOLD_SECONDS = 0.5
 _SEAL_SECONDS = 0.3
 
+_SUSPENDED = "the device is suspended"
 _UNPLUGGED = "the device was unplugged"
 _BROKEN = "the device stopped delivering"
 
@@ -82,13 +86,14 @@ class DeviceSource:
         self._opening: Opening | None = None
         self._leaving: Stream | None = None
         self._tainted = False
+        self._marked: tuple[int, float] | None = None
         self._attached: int | None = None
         self._tended = time.monotonic()
         self._seen = 0
         self._quiet = 0.0
         self._tries = 0
         self._next_try = 0.0
-        self._offered: int | None = None
+        self._offered: tuple[int, bool] | None = None
         self._stream: Stream | None = Stream(self, self._name, found.index, found.pulse_source)
 
     def start(self) -> None:
@@ -145,6 +150,10 @@ class DeviceSource:
 
     def consumed(self) -> None:
         """A device waits for nobody."""
+
+    def mark(self) -> None:
+        """What is in the ring now is covered by what the server is about to say. The keeper's; see `Kept`."""
+        self._marked = self.ring.mark() if self._stream is not None and self._stream.open else None
 
     def tend(self, view: View | None, trouble: str) -> float:
         """Look whether all is well. The keeper's; see `Kept`."""
@@ -226,6 +235,10 @@ class DeviceSource:
         if not stream.open:
             self.began = None
             stream.let_in()
+        elif self._marked is not None:
+            # The proof needs a quiet moment, which a server that tells something all the time does not leave.
+            self.ring.trust(self._marked)
+            self._marked = None
         if self._absent and wanted.monitor_of:
             self._present()
         return self._check_delivery(stream, wanted)
@@ -262,10 +275,10 @@ class DeviceSource:
         self._keeper.ask()
         if wanted is not None and wanted.suspended:
             if not stream.heard and self._quiet >= _QUIET_SECONDS:
-                # PortAudio keeps a processor busy until the first sample comes.
-                return self._lose("the device is suspended")
+                self._offered = (wanted.index, True)
+                return self._lose(_SUSPENDED, least=_SUSPENDED_WAIT)
             if not self._monitor and not self._absent:
-                self._miss("the device is suspended")
+                self._miss(_SUSPENDED)
         elif not self._monitor and self._quiet >= _QUIET_SECONDS:
             return self._lose(_BROKEN)
         return TICK_SECONDS
@@ -275,8 +288,14 @@ class DeviceSource:
         _log.warning("%s: %s", self.label, reason)
         self._absent = reason
 
-    def _lose(self, reason: str, tainted: bool = False) -> float:
-        """Let go of the stream. What it delivers from now on, nobody hears; nor what it has, if it may be `tainted`."""
+    def _lose(self, reason: str, tainted: bool = False, least: float = _REST_SECONDS) -> float:
+        """Let go of the stream. What it delivers from now on, nobody hears.
+
+        Args:
+            reason: Why, for a person.
+            tainted: Nor does anybody hear what it has delivered and nobody was let read.
+            least: So many seconds it is left alone.
+        """
         self._tainted = tainted or self.label == SYSTEM
         stream, self._stream = self._stream, None
         assert stream is not None
@@ -286,7 +305,7 @@ class DeviceSource:
         self._attached = None
         if self._absent != reason:
             self._miss(reason)
-        self._next_try = time.monotonic() + max(_REST_SECONDS, min(_LONGEST_WAIT, self._tries * TICK_SECONDS))
+        self._next_try = time.monotonic() + max(least, min(_LONGEST_WAIT, self._tries * TICK_SECONDS))
         return _REST_SECONDS
 
     def _try(self, view: View | None, trouble: str) -> float:
@@ -307,8 +326,8 @@ class DeviceSource:
             if wanted is None:
                 self._offered = None
                 return TICK_SECONDS
-            if wanted.index != self._offered:
-                self._offered, self._tries = wanted.index, 0
+            if (offered := (wanted.index, wanted.suspended)) != self._offered:
+                self._offered, self._tries = offered, 0
                 self._next_try = min(self._next_try, time.monotonic() + _REST_SECONDS)
         wait = self._next_try - time.monotonic()
         if wait > 0:

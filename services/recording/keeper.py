@@ -21,6 +21,9 @@ _CALM_SECONDS = 0.2
 class Kept(Protocol):
     """What is looked after."""
 
+    def mark(self) -> None:
+        """The server is about to be asked: what has come until now is covered by what it says."""
+
     def tend(self, view: View | None, trouble: str) -> float:
         """Look whether all is well, and do what is to be done; must not wait.
 
@@ -127,6 +130,8 @@ class Keeper:
             if self._stale or self._view is None:
                 self._stale = False
                 self._looked = time.monotonic()
+                for kept in self._kept:
+                    kept.mark()
                 self._view, self._trouble = self._server.view(), ""
         except ServerError as error:
             self._lost(error)

@@ -47,6 +47,7 @@ class Ring:
         self._proven = 0
         self._proven_at = 0.0
         self._void = 0
+        self._trusted = (0, 0.0)
         self._holes: deque[tuple[int, int]] = deque()
         self.overflows = 0
 
@@ -102,6 +103,14 @@ class Ring:
         """What nobody has been let read until now is not what it should be, and never will be read. Any one thread."""
         self._void = self._written
 
+    def mark(self) -> tuple[int, float]:
+        """How far it is written, for `trust`."""
+        return self._written, self._last_write
+
+    def trust(self, mark: tuple[int, float]) -> None:
+        """Up to that mark everything is what it should be, whatever the proof says now. The thread of `void`."""
+        self._trusted = mark
+
     def _prove(self) -> None:
         # In this order: what the proof does not know of yet is not covered by it.
         written, at = self._written, self._last_write
@@ -109,7 +118,9 @@ class Ring:
         if self._void > self._proven:
             self._holes.append((self._proven, self._void))
             self._proven = self._void
-        if good and written > self._proven:
+        if not good:
+            written, at = self._trusted
+        if written > self._proven:
             self._proven, self._proven_at = written, at
         if self._holes and self._holes[0][0] == self._read:
             self._read = self._holes.popleft()[1]

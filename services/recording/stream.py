@@ -155,7 +155,11 @@ class Stream:
         return closer
 
     def _close(self) -> None:
-        self._stream.stop(ignore_errors=True)
+        if self.heard:
+            self._stream.stop(ignore_errors=True)
+        else:
+            # PortAudio looks for a stop only between deliveries. Its thread may be cancelled: it has never called us.
+            self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
         _open_streams.discard(self)
 
@@ -198,6 +202,9 @@ class Opening:
             stream = self._make()
         except SottoError as error:
             self.error = error
+            return
+        except Exception as error:  # noqa: BLE001 - PortAudio's own, when it looks for devices; an attempt has to end
+            self.error = DeviceError(one_line(str(error)))
             return
         try:
             stream.start()

@@ -5,6 +5,7 @@ Everything that can be heard here is a steady tone of its own: the tones in a so
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -15,10 +16,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pulsectl
 import pytest
 import soundfile
 
 from services.errors import DeviceError
+from services.recording import device_source, stream
 from services.recording.device_source import Devices
 from services.recording.keeper import Keeper
 from services.recording.messages import RecordingRequest
@@ -44,7 +47,7 @@ pytestmark = [pytest.mark.audio, pytest.mark.usefixtures("home")]
 
 VOICE, HEADSET_VOICE, FAR_END, HEADPHONES_FAR_END = TONES = (1000, 2000, 3000, 5000)
 RATE = 48000
-WINDOW = RATE // 20
+WINDOWS = 20  # a second
 LOUD = 0.05
 
 HEADSET, HEADSET_NAME, HEADSET_MOUTH = "headset", "Test Headset", "headsetmouth"
@@ -114,9 +117,10 @@ class Listener:
     def tones(self, start: int = 0) -> set[int]:
         """What was heard in any 50 ms from frame number `start` on."""
         sound = np.concatenate([np.zeros(0, np.float32), *self._blocks])[start:]
-        sound = sound[: len(sound) // WINDOW * WINDOW].reshape(-1, WINDOW)
-        spectrum = np.abs(np.fft.rfft(sound, axis=1)) * 2 / WINDOW
-        return {tone for tone in TONES if (spectrum[:, tone * WINDOW // RATE] > LOUD).any()}
+        window = self.source.rate // WINDOWS
+        sound = sound[: len(sound) // window * window].reshape(-1, window)
+        spectrum = np.abs(np.fft.rfft(sound, axis=1)) * 2 / window
+        return {tone for tone in TONES if (spectrum[:, tone // WINDOWS] > LOUD).any()}
 
     def only(self, tone: int) -> bool:
         """Whether the last half second is this tone and nothing else."""
@@ -311,6 +315,66 @@ def test_a_monitor_of_which_nothing_comes_is_not_absent(pulse: Pulse) -> None:
         assert system.absences == []
         pactl("suspend-sink", SPEAKERS, "0")
         until(lambda: system.frames > frames + RATE)
+
+
+def test_a_microphone_that_is_suspended_from_the_start_is_left_alone_until_it_wakes(play: Play) -> None:
+    play(VOICE, MOUTH)
+    pactl("suspend-source", MICROPHONE, "1")
+    with listening("mic") as (mic,):
+        until(lambda: "suspended" in mic.source.absent)
+        until(lambda: pactl("list", "short", "source-outputs").count("float32le") == 0)
+        pactl("suspend-source", MICROPHONE, "0")
+        until(lambda: mic.only(VOICE) and not mic.source.absent)
+
+
+def test_a_server_that_tells_something_all_the_time_holds_nothing_back(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(FAR_END, SPEAKERS)
+    over = threading.Event()
+
+    def turn() -> None:
+        with pulsectl.Pulse("a program that turns up the microphone") as server:
+            (microphone,) = (each for each in server.source_list() if each.name == MICROPHONE)
+            for step in itertools.cycle(range(50)):
+                if over.wait(0.01):
+                    return
+                server.volume_set_all_chans(microphone, 0.5 + step / 100)
+
+    turning = threading.Thread(target=turn)
+    with listening("system") as (system,):
+        until(lambda: system.only(FAR_END))
+        monkeypatch.setattr(Server, "settled", property(lambda _: False))  # never a quiet moment
+        turning.start()
+        before = system.frames
+        until(lambda: system.frames > before + 3 * RATE, 15)
+        over.set()
+        turning.join()
+
+
+def test_a_server_that_tells_no_streams_apart_gives_the_microphone_and_nothing_else(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "TAG", "unheard.of")
+    play(VOICE, MOUTH)
+    with listening("mic", "system") as (mic, system):
+        until(lambda: mic.only(VOICE))
+        until(lambda: "does not say" in system.source.absent)
+    assert system.frames == 0
+
+
+def test_a_device_of_portaudios_own_comes_back_too(pulse: Pulse, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_source, "connect", lambda: None)
+    play(VOICE, MOUTH)
+    with listening("pulse") as (device,):
+        until(lambda: device.only(VOICE))
+        pulse.kill()
+        until(lambda: "unplugged" in device.source.absent)
+        pulse.restart()
+        play(VOICE, MOUTH)
+        heard = device.frames
+        until(lambda: device.frames > heard + RATE and device.only(VOICE) and not device.source.absent)
+    assert device.tones() == {VOICE}
 
 
 def test_what_is_absent_at_the_start_is_an_error(pulse: Pulse) -> None:
