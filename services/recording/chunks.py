@@ -144,6 +144,9 @@ class ChunkWriter:
             os.write(fd, header(self.layout, 0))
             os.lseek(fd, HEADER_BYTES, os.SEEK_SET)
             sync_folder(self.folder)
+            if self._number == 0:  # and the names that lead there: the meeting's folder, and the one of all meetings
+                sync_folder(self.folder.parent)
+                sync_folder(self.folder.parent.parent)
         return self._fd
 
     def _end_chunk(self) -> None:
