@@ -1,6 +1,7 @@
-"""The recorder as a process: what it records, how it ends, and what no stranger and no accident can do to it.
+"""The recorder as a process: what it records, how it ends, and what no accident can do to it.
 
-Files are played through the same path as devices here; `test_recorder_devices` has the devices.
+Files are played through the same path as devices here; `test_recorder_devices` has the devices, and
+`test_recorder_strangers` who else may knock.
 """
 
 from __future__ import annotations
@@ -9,13 +10,11 @@ import json
 import os
 import resource
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import threading
 import wave
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -25,38 +24,11 @@ import soxr
 
 from services.errors import AudioFileError, RecorderBusyError, RecorderError, StorageError
 from services.library.meeting import Meeting
-from services.recording.chunks import Pcm
 from services.recording.client import Launch, RecorderClient, attach, start
 from services.recording.messages import RecordingStatus
 from services.recording.reader import ChunkReader, MeetingAudio
-from tests.functional.recordings import RATE, file_of, noise, request
+from tests.functional.recordings import RATE, file_of, last_of, noise, recorded, request, running
 from tests.functional.waiting import until
-
-
-def last_of(client: RecorderClient) -> RecordingStatus:
-    with client:
-        *_, last = client.updates()
-    assert last.over
-    return last
-
-
-def recorded(status: RecordingStatus) -> Pcm:
-    assert status.meeting is not None
-    with MeetingAudio(status.meeting) as audio:
-        return audio.read(0, audio.frames)
-
-
-def raw(home: Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect(str(home / "run" / "recorder.sock"))
-    connection.settimeout(30)
-    return connection
-
-
-def lines(connection: socket.socket, count: int) -> list[dict[str, object]]:
-    with connection.makefile("rb") as file:
-        return [json.loads(file.readline()) for _ in range(count)]
-
 
 # What it records
 
@@ -120,14 +92,6 @@ def test_levels_are_those_of_the_channels(home: Path, tmp_path: Path) -> None:
 # How it ends
 
 
-def _running(home: Path, tmp_path: Path, seconds: float = 600, **more: object) -> tuple[RecorderClient, Pcm]:
-    """A recording in real time that has written something."""
-    samples = noise(seconds)
-    client = start(request(home, file_of(tmp_path, samples), **more))
-    until(lambda: client.status().seconds > 0.2)
-    return client, samples
-
-
 def _gone(pid: int) -> bool:
     """Whether nothing is left of a process, not even a zombie."""
     return not psutil.pid_exists(pid)
@@ -135,7 +99,7 @@ def _gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", ["command", "SIGTERM", "SIGINT"])
 def test_it_ends_in_order_when_told(home: Path, tmp_path: Path, how: str) -> None:
-    client, samples = _running(home, tmp_path, seconds=30)
+    client, samples = running(home, tmp_path, seconds=30)
     if how == "command":
         with client:
             status = client.stop()
@@ -154,7 +118,7 @@ def test_it_ends_in_order_when_told(home: Path, tmp_path: Path, how: str) -> Non
 
 
 def test_it_survives_the_end_of_the_line_and_of_the_app(home: Path, tmp_path: Path) -> None:
-    client, _ = _running(home, tmp_path, seconds=30)
+    client, _ = running(home, tmp_path, seconds=30)
     pid = client.status().pid
     assert os.getsid(pid) == pid
     os.kill(pid, signal.SIGHUP)
@@ -167,7 +131,7 @@ def test_it_survives_the_end_of_the_line_and_of_the_app(home: Path, tmp_path: Pa
 
 
 def test_killed_at_any_moment_it_leaves_what_it_had_recorded(home: Path, tmp_path: Path) -> None:
-    client, samples = _running(home, tmp_path, seconds=30)
+    client, samples = running(home, tmp_path, seconds=30)
     updates = client.updates()
     for status in updates:
         if status.seconds > 1.3:
@@ -296,91 +260,6 @@ def test_two_starts_at_once_make_one_recording(home: Path, tmp_path: Path) -> No
     with clients[0]:
         assert clients[0].stop().state == "done"
     assert len(list((home / "recordings").iterdir())) == 1
-
-
-# What strangers cannot do
-
-
-def test_garbage_on_the_socket_changes_nothing(home: Path, tmp_path: Path) -> None:
-    samples = noise(6)
-    client = start(request(home, file_of(tmp_path, samples)))
-    garbage = [
-        b"hello\n",
-        b"\xff\xfe\x00\n",
-        b"[]\n",
-        b'"stop"\n',
-        b'{"command": ["stop"]}\n',
-        b'{"command": "format c:"}\n',
-        b'{"COMMAND": "stop"}\n',
-        b"[" * 10_000 + b"\n",
-        b"\n",
-        b"x" * 1_000_000 + b"\n",
-    ]
-    with raw(home) as connection:
-        for line in garbage:
-            connection.sendall(line)
-            (reply,) = lines(connection, 1)
-            assert reply["type"] == "error", line[:40]
-        connection.sendall(b'{"command": "status"}\n')
-        assert lines(connection, 1)[0]["state"] == "recording"
-    with ExitStack() as crowd:
-        for _ in range(100):
-            crowd.enter_context(raw(home)).sendall(b'{"command": "st')
-        assert client.status().state == "recording"
-        status = last_of(client)
-    assert np.array_equal(recorded(status), samples)
-
-
-def test_a_follower_that_never_reads_holds_nobody_up(home: Path, tmp_path: Path) -> None:
-    samples = noise(4)
-    client = start(request(home, file_of(tmp_path, samples)))
-    with raw(home) as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        # Its own questions fill the line; nothing of the answers is read.
-        deaf.setblocking(False)
-        try:
-            while True:
-                deaf.send(b'{"command": "subscribe"}\n' * 1000)
-        except OSError:
-            pass
-        status = last_of(client)
-    assert (status.state, status.overflows) == ("done", 0)
-    assert np.array_equal(recorded(status), samples)
-
-
-def test_the_socket_is_for_this_user_only(home: Path, tmp_path: Path) -> None:
-    client, _ = _running(home, tmp_path, seconds=30)
-    socket_file = home / "run" / "recorder.sock"
-    assert stat.S_IMODE(socket_file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
-    with client:
-        client.stop()
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_is_refused(home: Path, tmp_path: Path) -> None:
-    client, _ = _running(home, tmp_path, seconds=30)
-    # Even if the folder were open: the recorder looks who is there.
-    for folder in (home, home / "run"):
-        folder.chmod(0o755)
-    (home / "run" / "recorder.sock").chmod(0o777)
-    program = (
-        "import os, socket, sys\n"
-        "os.setuid(65534)\n"
-        "connection = socket.socket(socket.AF_UNIX)\n"
-        "connection.connect(sys.argv[1])\n"
-        "try:\n"
-        '    connection.sendall(b\'{"command": "stop"}\\n\')\n'
-        "    data = connection.recv(100)\n"
-        "except ConnectionError:\n"
-        "    data = b''\n"
-        "sys.exit(len(data))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(home / "run" / "recorder.sock")], check=False)
-    assert done.returncode == 0
-    with client:
-        assert client.status().state == "recording"
-        client.stop()
 
 
 # While it grows
