@@ -347,9 +347,11 @@ def test_a_server_that_tells_something_all_the_time_holds_nothing_back(
         monkeypatch.setattr(Server, "settled", property(lambda _: False))  # never a quiet moment
         turning.start()
         before = system.frames
-        until(lambda: system.frames > before + 3 * RATE, 15)
-        over.set()
-        turning.join()
+        try:
+            until(lambda: system.frames > before + 3 * RATE, 15)
+        finally:
+            over.set()
+            turning.join()
 
 
 def test_a_server_that_tells_no_streams_apart_gives_the_microphone_and_nothing_else(

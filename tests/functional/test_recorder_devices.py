@@ -155,6 +155,26 @@ def test_a_sound_server_that_dies_leaves_silence_and_ends_nothing(home: Path, pu
     assert gap.at_s + gap.seconds == pytest.approx(status.seconds, abs=0.1)
 
 
+def test_a_sound_server_that_is_back_is_heard_in_the_same_recording(home: Path, pulse: Pulse, speech: Path) -> None:
+    with start(request(home, "mic", "system")) as client:
+        play(speech)
+        pulse.kill()
+        until(lambda: not any(channel.device for channel in client.status().channels))
+        pulse.restart()
+        until(lambda: all(channel.device for channel in client.status().channels))
+        came_back = client.status().seconds
+        until(lambda: client.status().seconds > came_back + 2)
+        play(speech)
+        play(speech, SPEAKERS)
+        status = client.stop()
+    assert (status.state, status.error) == ("done", None)
+    sound = heard(status)
+    before, after = sound[: round(came_back * RATE)], sound[round(came_back * RATE) :]
+    assert match(played(speech), before[:, 0])[1] > 0.98
+    assert match(played(speech), after[:, 0])[1] > 0.98
+    assert match(played(speech), after[:, 1])[1] > 0.98
+
+
 def test_killed_while_it_records_it_leaves_what_was_said(home: Path, pulse: Pulse, speech: Path) -> None:
     with start(request(home, "mic")) as client:
         play(speech)
