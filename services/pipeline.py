@@ -193,7 +193,7 @@ class Pipeline:
         if self._leaving:
             meeting.set_stage(stage, "waiting", "sotto was closed")
         else:
-            self._tell(meeting, stage, "failed", error.message)
+            self._tell(meeting, stage, "skipped", error.message)
 
     def _transcribe(self, meeting: Meeting, audio: Path, plan: Plan, outcome: Outcome) -> str:
         result = self._transcriber.transcribe(

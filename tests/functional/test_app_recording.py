@@ -121,3 +121,17 @@ async def test_a_recording_becomes_captions_a_transcript_and_a_summary() -> None
         assert (folder / "summary.md").stat().st_size
         assert app.transcript.view.path == folder / "transcript.jsonl"
         assert (folder / "audio.flac").exists()
+
+
+async def test_work_that_was_given_up_is_no_failure() -> None:
+    async with running((120, 40), settings(captions=False)) as (app, pilot):
+        app.services.open_file(SAMPLE)
+        await until(pilot, lambda: app.figures.processing)
+        await pilot.press("escape")
+        await shown(pilot, app, "Cancel the processing?")
+        await pilot.press("c")
+        await shown(pilot, app, "It was cancelled")
+        said = screen_text(app)
+        assert "– " in said
+        assert "✗" not in said
+        assert app.situation.trouble is None
