@@ -43,6 +43,8 @@ _QUIET_SECONDS = 5.0
 
 _UNTOLD_SECONDS = 0.5
 _SEAL_SECONDS = 0.3
+_CLOSE_SECONDS = 3.0
+_AWAY_CLOSE_SECONDS = 0.5
 
 _SUSPENDED = "the device is suspended"
 _UNPLUGGED = "the device was unplugged"
@@ -115,7 +117,7 @@ class DeviceSource:
             if self._opening is not None:
                 self._opening.give_up()
         if stream is not None:
-            if not stream.close():
+            if not stream.close(_AWAY_CLOSE_SECONDS if self._absent else _CLOSE_SECONDS):
                 _log.error("%s does not let go; going on without it", self._name)
             stream.keep_out()
         deadline = time.monotonic() + _SEAL_SECONDS

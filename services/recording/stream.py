@@ -23,7 +23,6 @@ _LATENCY_SECONDS = 0.1
 """What PortAudio is asked for: a callback every 25 to 50 ms costs little, and little is lost when a recording stops."""
 
 _TURN_SECONDS = 5.0
-_CLOSE_SECONDS = 3.0
 _PROPERTIES = "PULSE_PROP"
 """The environment variable with properties of a client of PulseAudio's."""
 
@@ -139,13 +138,13 @@ class Stream:
         """From now on its samples go nowhere: once it is not `busy`, the ring is free for another."""
         self._open = False
 
-    def close(self) -> bool:
-        """Let it go; returns whether that was done soon. If not, it is still at it.
+    def close(self, seconds: float) -> bool:
+        """Let it go; returns whether that was done in so many seconds. If not, it is still at it.
 
         A sound server that hangs keeps whoever closes a stream waiting for ever: what was recorded must not wait.
         """
         closer = self.close_aside()
-        closer.join(_CLOSE_SECONDS)
+        closer.join(seconds)
         return not closer.is_alive()
 
     def close_aside(self) -> threading.Thread:
