@@ -168,6 +168,12 @@ class Lane:
         self._overflows, overruns = self._losses()
         self._state = (self.source.began, self.source.device, self.source.absent, overruns)
 
+    def release(self) -> None:
+        """Take also what is held back."""
+        self._hold = None
+        if self.placed:
+            self._take_in(self._read + self.source.ring.filled)
+
     def pad(self, frames: int) -> None:
         """Put silence behind what has come so far."""
         self._add(np.zeros((max(0, frames), self.channels), np.float32))
@@ -187,9 +193,9 @@ class Lane:
 
     def discard(self) -> None:
         """Throw away everything that has come, and ask for the time of what comes next."""
-        self.source.began = None
         filled = self.source.ring.filled
         self.source.ring.consume(filled)
+        self.source.began = None  # after that: a time that is too late is put right, one too early would not be
         self._read += filled
         self._skip = 0
         self.total -= self.pending

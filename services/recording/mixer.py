@@ -186,6 +186,7 @@ class Mixer:
     def _close(self) -> Pcm:
         """Everything that has come, each lane faded out where it ends, then silence until the longest one ends."""
         for lane in self._live:
+            lane.release()
             lane.flush()
             if not lane.placed:
                 lane.book.silent(lane.total, lane.source.absent)
@@ -249,11 +250,11 @@ class Mixer:
         if resumed is None:
             self._epoch = min(begun)
             return True
-        moment = max(begun, default=resumed)
+        moment = max([*begun, resumed])
         self._epoch = moment - max(lane.total for lane in self._live) / self.rate
         for lane in self._live:
             if (began := lane.began) is not None:
-                # Nothing before the moment at which all of them are there: no silence between before and after.
+                # Nothing from the pause, nor from before all of them are there: no silence between before and after.
                 lane.skip(moment - began)
         self._faded = 0
         return True

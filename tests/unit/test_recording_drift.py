@@ -107,3 +107,31 @@ def test_a_lone_device_keeps_its_own_time_and_every_sample() -> None:
     recording = recorder.all()[:, 0]
     moments = _START + np.arange(len(recording)) / (RATE * (1 + 200e-6))
     assert np.array_equal(recording, to_pcm(noise(moments).astype(np.float32)))
+
+
+def test_a_lone_device_that_drifted_leaves_a_gap_of_the_right_length() -> None:
+    world = World()
+    device = Device(world, "mic", RATE, noise, 500.0)
+    recorder = Recorder(world, [device], RATE)
+    run(world, recorder, [device], 200, 0.1)
+    run(world, recorder, [], 5, 0.1)
+    device.lose(world.now)
+    run(world, recorder, [device], 2, 0.1)
+    (gap,) = recorder.mixer.take_gaps()
+    assert gap.frames == pytest.approx(5 * RATE, abs=0.04 * RATE)
+    assert recorder.mixer.take_gaps() == []
+
+
+def test_a_device_whose_first_sound_came_late_is_put_right() -> None:
+    world = World()
+    devices = [Device(world, name, RATE, clicks) for name in ("mic", "system")]
+    recorder = Recorder(world, devices, RATE)
+    world.now += 0.1
+    devices[0].deliver(world.now)
+    devices[1].deliver(world.now - 0.06)
+    recorder.tick(0.1)
+    run(world, recorder, devices, 300, 0.1)
+    recording = recorder.all()
+    a, b = places(recording[:, 0]), places(recording[:, 1])
+    assert abs(a - b)[1] > 0.04
+    assert np.abs(a - b)[-5:].max() < 0.01

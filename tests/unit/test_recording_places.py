@@ -163,6 +163,36 @@ def test_what_the_ring_has_no_room_for_is_missing_exactly_there() -> None:
     assert np.array_equal(recording, expected)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_follows_a_pause_begins_when_a_person_said_so(count: int) -> None:
+    story = Story(count)
+    story.run(20)
+    story.recorder.blocks.append(story.recorder.mixer.pause())
+    story.run(9)
+    story.world.now += 0.04  # in the middle of what is delivered next
+    story.recorder.mixer.resume()
+    story.world.now -= 0.04
+    story.run(10)
+    recording = story.recorder.all()
+    assert len(recording) == 2 * RATE + 960
+    for column in recording.T:
+        assert np.array_equal(column[2 * RATE + FADE :], np.arange(2941 + FADE, 3901))
+
+
+def test_a_pause_takes_along_what_was_held_back() -> None:
+    story = Story(2)
+    story.run(20)
+    story.away(3, 0)
+    story.run(2)
+    story.pause(10)
+    story.run(10)
+    recording = story.recorder.all()
+    for column, heard in zip(recording.T, story.heard, strict=True):
+        wanted = {value for value in heard if not story.paused(value)}
+        assert len(wanted - set(column.tolist())) <= 2 * FADE
+    assert len(recording) / RATE == pytest.approx(story.recorded(story.world.now - _START), abs=0.01)
+
+
 def test_a_device_that_delivers_in_slow_bursts_loses_nothing() -> None:
     story = Story(1)
     for _ in range(40):
