@@ -19,35 +19,41 @@ pytestmark = pytest.mark.audio
 APART = 0.05
 """So far apart may two channels be, in seconds: one ends, and begins, as much before the other."""
 
+HEARS_LATE = 0.1
+"""So much later the witness may hear something than the recorder, in seconds."""
+
+BEHIND = 0.5
+"""What is recorded at a moment was heard so many seconds before, at most, or will be heard so much later."""
+
 
 @pytest.mark.parametrize("sources", [("mic",), (MICROPHONE, f"{MOUTH}.monitor")], ids=["one source", "two sources"])
 def test_what_was_before_and_what_is_after_adjoin(home: Path, sound_server: Pulse, sources: tuple[str, ...]) -> None:
-    beacon = Beacon(60.0)
+    beacon = Beacon(20.0)
     with driving.recording(home, *sources) as client, Witness() as ears, playing(beacon):
-        ears.wait_for(beacon, 1.0)
+        ears.wait_for(beacon, 0.6)
         asked = ears.place(beacon)
         client.order(Order("pause"))
         until(lambda: client.status().state == "paused")
-        paused_at = ears.place(beacon)
+        paused = ears.place(beacon)
         seconds = client.status().seconds
-        ears.wait_for(beacon, paused_at + 1.0)
+        ears.wait_for(beacon, paused + 0.6)
         assert client.status().seconds == seconds, "it stands still"
-        resumed = ears.place(beacon)
+        resuming = ears.place(beacon)
         client.order(Order("resume"))
-        until(lambda: client.status().state == "recording")
-        ears.wait_for(beacon, resumed + 1.5)
+        resumed = ears.place(beacon)
+        ears.wait_for(beacon, resumed + 1.0)
         said = ears.place(beacon)
         driving.caught_up(client)
-        after = client.stop()
-    meeting = driving.folder_of(after)
+        status = client.stop()
+    meeting = driving.folder_of(status)
+    apart = EDGE if len(sources) == 1 else APART + EDGE
     for channel in range(len(sources)):
-        first, second = found(driving.heard(meeting, channel), beacon)
-        assert first.of <= EDGE
-        assert asked - 0.6 <= first.of_end <= paused_at + EDGE
-        assert resumed - 0.6 <= second.of <= resumed + 1.0
-        assert second.of_end >= said - EDGE
-        assert second.at - first.end <= APART + EDGE, "neither silence nor anything else between them"
-    pause, resume = (moment for moment in read_moments(meeting) if moment.kind in ("pause", "resume"))
-    assert pause.at_s == pytest.approx(first.end, abs=EDGE)
-    assert resume.at_s == pause.at_s
+        before, after = found(driving.heard(meeting, channel), beacon)
+        assert before.of <= EDGE
+        assert asked - BEHIND <= before.of_end <= paused + HEARS_LATE
+        assert resuming - BEHIND <= after.of <= resumed + BEHIND
+        assert after.of_end >= said - EDGE
+        assert after.at - before.end <= apart, "neither silence nor anything else between them"
+        pause, resume = (moment for moment in read_moments(meeting) if moment.kind in ("pause", "resume"))
+        assert pause.at_s == resume.at_s == pytest.approx(before.end, abs=apart)
     assert driving.gaps(meeting) == []
