@@ -39,6 +39,9 @@ from services.text import one_line
 __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "attach", "list_devices", "start"]
 
 _MODULE = "services.recording.recorder"
+_LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+"""numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows twice as
+much in its first minutes."""
 
 
 def _ignore(_: str) -> None:
@@ -159,7 +162,7 @@ class Launch:
                     stderr=output,
                     start_new_session=True,
                     cwd="/",
-                    env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # numpy's threads cost memory and do nothing here
+                    env=os.environ | _LEAN,
                 )
         except StorageError:
             self._connection.close()
