@@ -40,8 +40,8 @@ __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "a
 
 _MODULE = "services.recording.recorder"
 _LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows twice as
-much in its first minutes."""
+"""numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows
+twice as much in its first minutes."""
 
 
 def _ignore(_: str) -> None:
