@@ -252,6 +252,10 @@ def test_two_meters_of_one_file_are_not_labelled_alike() -> None:
     channels = (ChannelLevel("file:/a/call.wav"), ChannelLevel("file:/a/call.wav"))
     labels = [line.split("  ")[0] for line in text_of(level_rows(channels, (-9.0, -9.0), 60)).splitlines()]
     assert labels == ["1 call.wav", "2 call.wav"]
+    spoken = tuple(replace(channel, speaker=who) for channel, who in zip(channels, ("You", "Others"), strict=True))
+    said = panel_text(Figures(recording=replace(STATUS, channels=spoken)))
+    assert said.count("call.wav") == 1
+    assert "\nSource   call.wav\n" in said
 
 
 @given(
@@ -270,10 +274,12 @@ def test_the_record_panel_says_what_to_press_and_what_will_be_recorded() -> None
     said = text_of(record_rows(Situation(), Figures(), (), settings, {}, 60))
     assert "Press r to record, o to open a file" in said
     assert "Source   Microphone\n" in said
+    played = Settings(folder=Path("/recordings"), recording=RecordingSettings(sources=("file:/a/call.wav",)))
+    assert "Source   call.wav\n" in text_of(record_rows(Situation(), Figures(), (), played, {}, 60))
     both = Settings(folder=Path("/recordings"), recording=RecordingSettings(sources=("mic", "system")))
     said = text_of(record_rows(Situation(), Figures(), (), both, {"record": "f5", "open": "ctrl+o"}, 60))
     assert "Press f5 to record, ^o to open a file" in said
-    assert "Source   Microphone + what the speakers play" in said
+    assert "Source   Microphone + speakers" in said
 
 
 def test_unfinished_meetings_are_offered_where_one_starts() -> None:

@@ -29,7 +29,7 @@ _FALL_DB = 3.0
 _WIDE = 50
 """From this width on a device is named beside its meter."""
 
-SOURCES = {"mic": "microphone", SYSTEM: "what the speakers play"}
+SOURCES = {"mic": "microphone", SYSTEM: "speakers"}
 """Sources in words."""
 
 
@@ -138,6 +138,8 @@ def _live_rows(
     if status.stops_in is not None and not any(alert.kind == "stopping" for alert in status.alerts):
         more = _hint(keymap, ("more_time", "more time"))
         rows.append(fact("Stops in", Content.assemble(clock(status.stops_in), "   ", more)))
+    if shared := _shared(status.channels):
+        rows.append(fact("Source", one_line(shared, max(8, width - 9))))
     rows.append(fact("On disk", size(status.bytes)))
     if status.meeting is not None:
         rows.append(fact("Folder", shorten(status.meeting, width - 9)))
@@ -153,7 +155,7 @@ def level_rows(channels: Sequence[ChannelLevel], held: Sequence[float], width: i
     """A meter for each channel, with who speaks and through what: beside it where there is room, else below it."""
     rows: list[Content] = []
     names = _names(channels)
-    devices = [one_line(level.device) or (_source(level) if level.speaker else "") for level in channels]
+    devices = ["" if _shared(channels) else _device(level) for level in channels]
     label = min(max(12, width // 4), max(map(len, names), default=0))
     beside = width >= _WIDE and any(devices)
     column = min(width * 2 // 5, max(map(len, devices), default=0)) if beside else 0
@@ -171,15 +173,26 @@ def level_rows(channels: Sequence[ChannelLevel], held: Sequence[float], width: i
 
 def _names(channels: Sequence[ChannelLevel]) -> list[str]:
     """Who speaks on each channel, or what it is; no two alike."""
-    names = [level.speaker or _source(level) for level in channels]
+    names = [level.speaker or _source(level.source) for level in channels]
     if len(set(names)) < len(names):
         names = [f"{number} {name}" for number, name in enumerate(names, 1)]
     return names
 
 
-def _source(level: ChannelLevel) -> str:
+def _source(source: str) -> str:
     """A source's name; of a file that is played, the file's."""
-    return one_line(Path(level.source).name if is_file(level.source) else SOURCES.get(level.source, level.source))
+    return one_line(Path(source).name if is_file(source) else SOURCES.get(source, source))
+
+
+def _device(level: ChannelLevel) -> str:
+    """Through what a channel hears, where its name does not tell already."""
+    return one_line(level.device) or (_source(level.source) if level.speaker else "")
+
+
+def _shared(channels: Sequence[ChannelLevel]) -> str:
+    """What all of several channels hear through; empty where each has its own."""
+    devices = {_device(level) for level in channels}
+    return devices.pop() if len(channels) > 1 and len(devices) == 1 else ""
 
 
 def _alert_rows(status: RecordingStatus, keymap: Mapping[str, str], width: int) -> Rows:
@@ -209,8 +222,11 @@ def _idle_rows(
         what = "an unfinished meeting" if count == 1 else f"{count} unfinished meetings"
         rows.append(_hint(keymap, ("finish", f"to finish {what}"), lead="      "))
     rows.append(Content())
-    sources = " + ".join(SOURCES.get(source, one_line(source, 30)) for source in settings.recording.sources)
-    rows += [fact("Source", sources[:1].upper() + sources[1:]), fact("Folder", shorten(settings.folder, width - 9))]
+    chosen = settings.recording.sources
+    sources = " + ".join(map(_source, chosen))
+    if chosen[0] in SOURCES:
+        sources = sources[:1].upper() + sources[1:]
+    rows += [fact("Source", sources), fact("Folder", shorten(settings.folder, width - 9))]
     if status is not None and status.meeting is not None and status.meeting == situation.meeting:
         length = Content.assemble(elapsed(status), (f"   {size(status.bytes)}", ".quiet"))
         rows += [Content(), fact("Recorded", situation.title), fact("Length", length)]
