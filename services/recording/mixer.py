@@ -240,7 +240,8 @@ class Mixer:
         resumed = self._resumed_at
         waiting = self._lanes if resumed is None else self._live
         begun = [began for lane in waiting if (began := lane.began) is not None]
-        if begun or resumed is not None:
+        # Where nothing plays, a monitor may deliver nothing at all: a recording of monitors only begins with silence.
+        if begun or resumed is not None or all(lane.source.monitor for lane in waiting):
             self._waited += seconds if seconds >= _FIRST_SECONDS else min(seconds, LONGEST_TICK)
         if not begun:
             for lane in self._lanes:
@@ -248,7 +249,7 @@ class Mixer:
         if len(begun) < len(waiting) and self._waited < (_FIRST_SECONDS if resumed is None else STALL_SECONDS):
             return False
         if resumed is None:
-            self._epoch = min(begun)
+            self._epoch = min(begun, default=self._now())
             return True
         moment = max([*begun, resumed])
         self._epoch = moment - max(lane.total for lane in self._live) / self.rate

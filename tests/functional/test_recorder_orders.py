@@ -14,9 +14,9 @@ from services.errors import StorageError
 from services.library.meeting import Meeting
 from services.library.moments import read_moments
 from services.recording.client import RecorderClient, start
-from services.recording.messages import Order, RecordingStatus, State
+from services.recording.messages import SYSTEM, Order, RecordingStatus, State
 from services.recording.reader import MeetingAudio
-from tests.functional.pulse import MICROPHONE, MONITOR, Pulse
+from tests.functional.pulse import MICROPHONE, MONITOR, SPEAKERS, Pulse, pactl
 from tests.functional.recordings import RATE, file_of, noise, request
 from tests.functional.waiting import until
 
@@ -83,6 +83,19 @@ def test_what_loudspeakers_play_is_the_others_whatever_comes_first(home: Path, p
     with start(request(home, MONITOR, MICROPHONE)) as client:
         status = client.stop()
     assert [channel.speaker for channel in status.channels] == ["Others", "You"]
+
+
+@pytest.mark.audio
+def test_loudspeakers_that_play_nothing_are_silence_from_the_start(home: Path, pulse: Pulse) -> None:
+    pactl("suspend-sink", SPEAKERS, "1")  # as a server does on its own after a while: the monitor delivers nothing
+    with start(request(home, SYSTEM)) as client:
+        until(lambda: client.status().seconds > 1)
+        status = client.stop()
+    assert status.error is None
+    with MeetingAudio(meeting_of(status).folder) as audio:
+        assert audio.frames > RATE
+        assert not audio.read(0, audio.frames).any()
+    assert [moment for moment in read_moments(meeting_of(status)) if moment.kind == "gap"] == []
 
 
 def test_without_room_on_the_disk_nothing_is_begun(home: Path, tmp_path: Path) -> None:
