@@ -9,7 +9,7 @@ Neither the memory nor the format ends a long recording: a second of it is in me
 samples (49 days at 16 kHz) and Ogg up to 2^63; the chunks are short, so nothing in between has a limit of 4 GB. Packed
 and compared: 4.4 billion frames, more than 2^32, 8.8 GB (`tests/benchmarks/archive.py --gb 8.8`).
 
-Of an Opus archive the last 6 ms fade out: libsndfile ends the stream without what the encoder still looks ahead at.
+Of an Opus archive the last 6 ms may fade out: libsndfile ends the stream before the encoder's look-ahead is used up.
 """
 
 from __future__ import annotations
