@@ -12,9 +12,9 @@ SPEECH_BAND_HZ = (200.0, 3400.0)
 below it and the hiss above."""
 
 LEAST_CORRELATION = 0.5
-"""Of the waveforms in the speech band, over a second. Measured with Opus at `archive.OPUS_BITS` on two hours of speech in
-noise of every kind, down to -60 dB, in two channels: 0.72 and more. Exchanged channels, swapped seconds and shifts by
-more than a sample give less than 0.4 in some second of a minute."""
+"""Of the waveforms in the speech band, over a second. Measured with Opus at `archive.OPUS_BITS` on two hours of speech
+in noise of every kind, down to -60 dB, in two channels: 0.72 and more. Exchanged channels, swapped seconds and shifts
+by more than a sample give less than 0.4 in some second of a minute."""
 
 MOST_LEVEL_DB = 6.0
 """Difference in level. Measured likewise: up to 2.2 dB."""
