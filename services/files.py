@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -84,7 +85,15 @@ class JsonLines:
     def append(self, record: Mapping[str, Any]) -> None:
         line = json_bytes(record) + b"\n"
         try:
-            os.write(self._fd, line)
+            before = os.fstat(self._fd).st_size
+            try:
+                done = 0
+                while done < len(line):
+                    done += os.write(self._fd, line[done:])
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, before)  # a full disk takes a part: the next line must not follow that
+                raise
         except OSError as error:
             raise disk_error(self.path, error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 from pathlib import Path
 
@@ -66,3 +67,18 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     file = JsonLines(Path("/dev/full"))
     with file, pytest.raises(StorageError, match="No space left"):
         file.append({"a": 1})
+
+
+def test_a_line_of_which_a_full_disk_takes_a_part_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with JsonLines(path) as file:
+        file.append({"a": 1})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+        try:
+            with pytest.raises(StorageError, match="cannot be written"):
+                file.append({"b": "longer than what is left"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        file.append({"c": 3})
+    assert path.read_bytes() == b'{"a":1}\n{"c":3}\n'
