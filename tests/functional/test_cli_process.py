@@ -192,7 +192,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_can_be_finished(home: Path, lo
     assert "To go on: sotto process" in err
     (folder,) = meetings(home)
     assert (folder / "transcript.jsonl").stat().st_size
-    assert Meeting(folder).stage("transcribe") == "failed"
+    assert Meeting(folder).stage("transcribe") == "skipped"
 
 
 def test_a_killed_speech_process_is_told_and_leaves_nothing_running(home: Path, long_speech: Path) -> None:
