@@ -57,7 +57,7 @@ class Marker:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
             locked = self._lock(fd)
-            if not _is_at(self._path, fd):
+            if not is_at(self._path, fd):
                 os.close(fd)
                 return None
             os.fchmod(fd, 0o600)
@@ -134,7 +134,7 @@ def look(path: Path, could_hold: Callable[[int], bool] = is_recorder, pid: int =
             return "held"
         except OSError:
             locked = False
-        if not _is_at(path, fd):
+        if not is_at(path, fd):
             return "none"
         return "left" if locked or not could_hold(known or pid) else "held"
     finally:
@@ -151,7 +151,8 @@ def _named(fd: int) -> tuple[int, bool]:
     return pid if isinstance(pid, int) and 0 < pid < 1 << 31 else 0, locked is True
 
 
-def _is_at(path: Path, fd: int) -> bool:
+def is_at(path: Path, fd: int) -> bool:
+    """Whether the open file `fd` is the one that lies at `path` now."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(fd))
     except FileNotFoundError:

@@ -116,17 +116,47 @@ class ControlServer:
         self._peers: dict[int, Peer] = {}
         self._told_at = 0.0
         self._selector = selectors.DefaultSelector()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        path.unlink(missing_ok=True)
-        self._listener.bind(str(path))
-        os.chmod(path, 0o600)
-        self._listener.listen(_BACKLOG)
-        self._listener.setblocking(False)
+        self._listener, self._inode = self._listen()
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
+
+    def _listen(self) -> tuple[socket.socket, tuple[int, int]]:
+        """Returns the socket, and what tells the file that it is reached by from another."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._path.unlink(missing_ok=True)
+            listener.bind(str(self._path))
+            os.chmod(self._path, 0o600)
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
+            found = self._path.lstat()
+        except OSError:
+            listener.close()
+            raise
+        self._selector.register(listener, selectors.EVENT_READ)
+        return listener, (found.st_dev, found.st_ino)
+
+    @property
+    def _reachable(self) -> bool:
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def stay_reachable(self) -> None:
+        """Listen anew where somebody took the socket away.
+
+        Raises:
+            OSError: It cannot be made now.
+        """
+        if not self._reachable:
+            before = self._listener
+            self._listener, self._inode = self._listen()
+            self._selector.unregister(before)
+            before.close()
 
     @property
     def wake_fd(self) -> int:
@@ -228,7 +258,8 @@ class ControlServer:
         """Take the socket away: nobody can connect any more."""
         self._selector.unregister(self._listener)
         self._listener.close()
-        self._path.unlink(missing_ok=True)
+        if self._reachable:
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close all connections."""

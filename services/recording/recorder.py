@@ -18,16 +18,22 @@ import signal
 import socket
 import stat
 import sys
+import time
 from pathlib import Path
 
 from services import paths
 from services.errors import SottoError, UsageError
+from services.library.marker import is_at
 from services.recording.capture import Capture
 from services.recording.client import busy_error
 from services.recording.control import ControlServer
 from services.recording.messages import RecordingRequest, RecordingStatus, encode
 
 _log = logging.getLogger("sotto.recorder")
+
+_LOCK = "recorder.lock"
+_LOOK_SECONDS = 1.0
+"""So often it looks whether it can be found still."""
 
 
 def take_lock(path: Path) -> int:
@@ -45,6 +51,25 @@ def take_lock(path: Path) -> int:
     return fd
 
 
+def _stay(lock: int, server: ControlServer) -> int:
+    """Take the lock and the socket again where somebody removed them; returns the lock that counts.
+
+    The end of a login session does that, where the runtime folder goes with it (pam_systemd(8)): the recorder outlives
+    the session, and who logs in again has to find it.
+    """
+    try:
+        path = paths.runtime() / _LOCK
+        if not is_at(path, lock):
+            again = take_lock(path)
+            os.close(lock)
+            lock = again
+            _log.info("the lock is back in %s", path.parent)
+        server.stay_reachable()
+    except (SottoError, OSError) as error:
+        _log.debug("the runtime folder: %s", error)  # it may come back later
+    return lock
+
+
 def run(request: RecordingRequest, parent: socket.socket | None) -> int:
     """Record until something ends it. Returns the exit code.
 
@@ -57,7 +82,7 @@ def run(request: RecordingRequest, parent: socket.socket | None) -> int:
         StorageError: The runtime folder cannot be used.
     """
     folder = paths.runtime()
-    lock = take_lock(folder / "recorder.lock")
+    lock = take_lock(folder / _LOCK)
     told_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told_to_stop.append(number))
@@ -67,11 +92,15 @@ def run(request: RecordingRequest, parent: socket.socket | None) -> int:
         server.adopt(parent)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     capture.start()
+    looked_at = time.monotonic()
     while not capture.status.over:
         server.serve()
         while told_to_stop:
             _log.info("signal %d: finishing", told_to_stop.pop())
             capture.stop()
+        if time.monotonic() - looked_at >= _LOOK_SECONDS:
+            looked_at = time.monotonic()
+            lock = _stay(lock, server)
     status = capture.status
     _log.info("%s: %.1f s, %d bytes, %d frames lost", status.state, status.seconds, status.bytes, status.overflows)
     server.say_farewell()

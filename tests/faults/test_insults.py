@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.errors import RecorderBusyError
 from services.library.meeting import Meeting
-from services.recording.client import Launch, RecorderClient
+from services.recording.client import Launch, RecorderClient, attach
 from services.recording.messages import RecordingRequest
+from services.recording.reader import MeetingAudio
 from tests.faults import driving
 from tests.faults.listening import Witness, playing
 from tests.faults.sound import Beacon, whole
 from tests.functional.pulse import Pulse
+from tests.functional.recordings import file_of, noise
+from tests.functional.waiting import until
 
 pytestmark = pytest.mark.audio
 
@@ -87,3 +92,34 @@ def test_no_sample_is_lost(home: Path, sound_server: Pulse) -> None:
     assert DAMAGED in kept, "nothing is removed"
     driving.process(driving.folder_of(after))
     whole(driving.heard(driving.folder_of(after)), beacon, said)
+
+
+def test_a_runtime_folder_that_is_cleared_leaves_the_recorder_to_be_found(home: Path, tmp_path: Path) -> None:
+    """The end of a login session takes it away, and the next one makes a new one."""
+    samples = noise(60)
+    source = file_of(tmp_path, samples)
+    with driving.recording(home, source) as client:
+        pid = client.status().pid
+        shutil.rmtree(home / "run")
+        assert attach() is None
+        until(lambda: attach() is not None)
+        assert client.status().pid == pid
+        launch = Launch(RecordingRequest((source,), home / "recordings"))
+        with pytest.raises(RecorderBusyError):
+            launch.wait()
+        status = client.stop()
+    assert (status.state, status.error) == ("done", None)
+    assert not (home / "run" / "recorder.sock").exists()
+    with MeetingAudio(driving.folder_of(status).folder) as audio:
+        got = audio.read(0, audio.frames)
+    assert np.array_equal(got, samples[: len(got)])
+
+
+def test_what_lies_in_the_runtime_folder_is_in_nobody_s_way(home: Path, tmp_path: Path) -> None:
+    folder = home / "run"
+    folder.mkdir(mode=0o700)
+    (folder / "recorder.lock").write_bytes(b"\x00 99999999")
+    (folder / "recorder.sock").write_bytes(b"not a socket")
+    assert attach() is None
+    with driving.recording(home, file_of(tmp_path, noise(30))) as client:
+        assert client.stop().state == "done"
