@@ -7,28 +7,15 @@ from collections import deque
 import numpy as np
 import soxr
 
-from services.recording.drift import DeviceClock, Drift
+from services.recording.drift import Drift
 from services.recording.gaps import NOTHING_CAME, TOO_BUSY, Absence, Gap, GapBook
-from services.recording.hold import Hold
+from services.recording.losses import LONGEST_TICK, Losses
 from services.recording.ring import Samples
 from services.recording.slew import Slewer
 from services.recording.sources import Source, downmix
 
 STALL_SECONDS = 0.5
 """A device that is silent for so long, not in level but in delivery, holds the other one up no longer."""
-
-LONGEST_TICK = 0.2
-"""The time between two looks counts no longer than this: after a stop of the whole process, devices deliver late."""
-
-_LONG_TICK = 0.3
-"""After such a time between two looks, or between two deliveries, something may have been lost."""
-
-_WARY_SECONDS = 1.0
-"""So long after anything that may have cost samples, little is enough to take it that it did."""
-
-_MISSED_SECONDS = 0.02
-_LATE_SECONDS = 0.08
-"""When so much seems to be missing, what comes is held back until it is known: when wary, and without a cause."""
 
 _AHEAD_SECONDS = 2.0
 """A lane that is so far ahead of the other leaves the rest in its ring."""
@@ -69,20 +56,10 @@ class Lane:
             None if source.rate == rate else soxr.ResampleStream(source.rate, rate, channels, "float32", "HQ")
         )
         self._slewer = Slewer() if slaved else None
-        self._clock = DeviceClock()
-        self._ring_size = source.ring.free + source.ring.filled
+        self._losses = Losses(source)
         self._read = 0  # frames that were taken out of the ring
         self._skip = 0  # frames at the head of the ring that are not wanted
-        self._zero = 0.0  # where the lead is counted from
-        self._inserted = 0.0  # seconds of silence for what was lost
         self._removed_before = 0.0
-        self._lost: deque[tuple[int, float]] = deque()  # before which frame how many seconds are missing
-        self._hold: Hold | None = None
-        self._seen = -1
-        self._wary = 0.0
-        self._overflows, overruns = self._losses()
-        self._state = (source.began, source.device, source.absent, overruns)
-        """What changes when samples may be lost."""
 
     @property
     def began(self) -> float | None:
@@ -108,12 +85,14 @@ class Lane:
     @property
     def drift(self) -> Drift:
         removed = self._slewer.removed if self._slewer is not None else 0.0
-        return Drift(self.number, self.source.label, round(self._clock.ppm, 1), round(1000 * removed / self.rate, 1))
+        return Drift(
+            self.number, self.source.label, round(self._losses.clock.ppm, 1), round(1000 * removed / self.rate, 1)
+        )
 
     @property
     def offset(self) -> float:
         """By how many seconds it has drifted away from the computer's clock since it was placed, corrections aside."""
-        return self._clock.offset
+        return self._losses.clock.offset
 
     def take_gaps(self) -> list[Gap]:
         """Those that have ended since the last time."""
@@ -132,7 +111,7 @@ class Lane:
             self._take_in(come)
         if came:
             self.idle = 0.0
-        elif self._hold is None or not self.source.ring.filled:
+        elif not self._losses.holding or not self.source.ring.filled:
             self.wait(seconds)
         if ended and not came:
             self.over = True
@@ -163,14 +142,12 @@ class Lane:
         """
         self.pad(position - self.total)
         self.placed = True
-        self._zero = epoch + self.total / self.rate - (self._read + self._skip) / self.source.rate
-        self._seen = self._read
-        self._overflows, overruns = self._losses()
-        self._state = (self.source.began, self.source.device, self.source.absent, overruns)
+        zero = epoch + self.total / self.rate - (self._read + self._skip) / self.source.rate
+        self._losses.begin(self._read, zero)
 
     def release(self) -> None:
         """Take also what is held back."""
-        self._hold = None
+        self._losses.release()
         if self.placed:
             self._take_in(self._read + self.source.ring.filled)
 
@@ -227,73 +204,27 @@ class Lane:
 
     def _restart(self) -> None:
         self.placed = False
-        self._hold = None
-        self._lost.clear()
-        self._inserted = 0.0
-        self._clock.restart()
+        self._losses.restart()
         self._removed_before = self._slewer.removed if self._slewer is not None else 0.0
-
-    def _losses(self) -> tuple[int, int]:
-        """Frames that the ring had no room for, and those that were lost before."""
-        overflows = self.source.ring.overflows
-        return overflows, self.source.lost - overflows
 
     def _watch(self, come: int, seconds: float, ended: bool) -> int:
         """Find out whether something was lost. Returns how many frames may be taken of the `come` that have come."""
-        overflows, overruns = self._losses()
-        if overflows > self._overflows:
-            # The ring was full then, so what it had no room for belongs behind all that it held.
-            self._miss(self._read + self._ring_size, (overflows - self._overflows) / self.source.rate)
-        self._overflows = overflows
-        state = (self.source.began, self.source.device, self.source.absent, overruns)
-        counted = min(seconds, LONGEST_TICK)
-        disturbed = state != self._state or seconds >= _LONG_TICK or self.idle >= _LONG_TICK
-        self._wary = _WARY_SECONDS if disturbed else self._wary - counted
-        self._state = state
-        heard = self.source.ring.written_at
-        lead = None
-        if come != self._seen:
-            lead = self._zero + come / self.source.rate + self._inserted - heard
-        before, self._seen = self._seen, come
-        if self._hold is None and lead is not None and (expected := self._clock.lead) is not None:
-            least = _MISSED_SECONDS if self._wary > 0 else _LATE_SECONDS
-            if expected - lead >= least:
-                # After a stop of the whole process, first comes what the sound server still had room for.
-                self._hold = Hold(expected, least, come if seconds >= _LONG_TICK else before, lead)
-                return self._hold.index
-        if self._hold is not None:
-            if not self._hold.look(come, lead, counted):
-                return come if ended else self._hold.index
-            if self._hold.missing:
-                self._miss(self._hold.index, self._hold.missing)
-                lead = None
-            self._hold = None
-        if lead is not None and self._clock.observe(heard, lead):
-            self._correct(come)
-        return come
-
-    def _correct(self, come: int) -> None:
-        if (missing := self._clock.missing) > 0:
-            self._miss(come, missing)
-        if self._slewer is not None:
-            self._clock.steer((self._slewer.removed - self._removed_before) / self.rate)
-            self._slewer.rate = self._clock.rate
-
-    def _miss(self, index: int, seconds: float) -> None:
-        """Before frame number `index` so many `seconds` are missing."""
-        self._lost.append((index, seconds))
-        self._inserted += seconds
+        may = self._losses.look(self._read, come, seconds, self.idle, ended)
+        if self._slewer is not None and self._losses.measured:
+            clock = self._losses.clock
+            clock.steer((self._slewer.removed - self._removed_before) / self.rate)
+            self._slewer.rate = clock.rate
+        return may
 
     def _take_in(self, end: int) -> None:
         """Take frames out of the ring up to number `end`, with silence where some were lost."""
         ring = self.source.ring
         while True:
-            while self._lost and self._lost[0][0] <= self._read:
-                self._insert(self._lost.popleft()[1])
+            while missing := self._losses.take(self._read):
+                self._insert(missing)
             if self._read >= end:
                 break
-            stop = min(end, self._lost[0][0]) if self._lost else end
-            view = ring.views()[0][: stop - self._read]
+            view = ring.views()[0][: self._losses.until(end) - self._read]
             skipped = min(self._skip, len(view))
             self._skip -= skipped
             self._add(self._convert(view[skipped:]))

@@ -12,7 +12,8 @@ from services.errors import SottoError
 from services.recording.chunks import Pcm
 from services.recording.drift import Drift
 from services.recording.gaps import Absence, Gap
-from services.recording.lane import LONGEST_TICK, STALL_SECONDS, Lane
+from services.recording.lane import STALL_SECONDS, Lane
+from services.recording.losses import LONGEST_TICK
 from services.recording.ring import Samples
 from services.recording.sources import Source
 
