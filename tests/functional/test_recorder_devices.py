@@ -1,4 +1,7 @@
-"""Recording from devices: real PortAudio, a real sound server, and only the sound card's far end of our own making."""
+"""Recording from devices: real PortAudio, a real sound server, and only the sound card's far end of our own making.
+
+`tests/faults` has what happens when somebody is killed or stopped meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from services.errors import CancelledError, DeviceError, SottoError
+from services.errors import CancelledError, DeviceError
 from services.library.meeting import Meeting
 from services.library.moments import read_moments
 from services.recording.client import Launch, attach, list_devices, start
@@ -173,30 +176,6 @@ def test_a_sound_server_that_is_back_is_heard_in_the_same_recording(home: Path, 
     assert match(played(speech), before[:, 0])[1] > 0.98
     assert match(played(speech), after[:, 0])[1] > 0.98
     assert match(played(speech), after[:, 1])[1] > 0.98
-
-
-def test_killed_while_it_records_it_leaves_what_was_said(home: Path, pulse: Pulse, speech: Path) -> None:
-    with start(request(home, "mic")) as client:
-        play(speech)
-        said = client.status()
-        until(lambda: client.status().seconds > said.seconds + 0.5)
-        os.kill(said.pid, signal.SIGKILL)
-        with pytest.raises(SottoError):
-            list(client.updates())
-    assert match(played(speech), heard(said)[:, 0])[1] > 0.98
-
-
-def test_stopped_for_a_while_it_loses_nothing(home: Path, pulse: Pulse, speech: Path) -> None:
-    with start(request(home, "mic")) as client:
-        pid = client.status().pid
-        os.kill(pid, signal.SIGSTOP)
-        play(speech)
-        os.kill(pid, signal.SIGCONT)
-        stopped = client.status().seconds
-        until(lambda: client.status().seconds > stopped + len(played(speech)) / RATE)
-        status = client.stop()
-    assert status.overflows == 0
-    assert match(played(speech), heard(status)[:, 0])[1] > 0.98
 
 
 def test_a_sound_server_that_hangs_does_not_keep_the_recording(home: Path, pulse: Pulse, speech: Path) -> None:
