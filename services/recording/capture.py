@@ -243,4 +243,7 @@ def _channels(mixer: Mixer, sources: Sequence[Source]) -> list[Channel]:
 def _defect(error: Exception) -> RecorderError:
     """For the log in full, for a person in a sentence."""
     _log.error("the recording failed", exc_info=error)
-    return RecorderError(f"{type(error).__name__}: {error}.", "recorder.log has the details.")
+    return RecorderError(
+        f"A defect of sotto has ended it ({type(error).__name__}: {error}).",
+        "Whatever was recorded until then is on disk, and `sotto recover` finds it. recorder.log has the details.",
+    )

@@ -62,7 +62,7 @@ class Connection:
         self.send(order)
         for status in self.statuses(ANSWER_SECONDS):
             return status
-        raise NoRecordingError("The recorder has just ended.", "Look whether its meeting is complete.")
+        raise NoRecordingError("The recorder has just ended.", "`sotto recover` lists what is not finished.")
 
     def statuses(self, patience: float | None = None) -> Iterator[RecordingStatus]:
         """What it tells, until the connection ends.

@@ -51,7 +51,7 @@ class Disk:
         return StorageError(
             f"Only {free / _MEGABYTE:.0f} MB are free in {self._folder}, and recordings end below "
             f"{self._least / _MEGABYTE:.0f} MB.",
-            "What was recorded is safe. Free some space, or lower `disk_stop_mb` under [recording] in the settings.",
+            "Free some space, or lower `disk_stop_mb` under [recording] in the settings.",
         )
 
 
@@ -97,7 +97,8 @@ class Watch:
     @property
     def trouble(self) -> StorageError | None:
         """What makes it impossible to go on."""
-        return self._disk.trouble
+        found = self._disk.trouble
+        return StorageError(found.message, f"What was recorded is safe. {found.hint}") if found is not None else None
 
     @property
     def due(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import threading
 from argparse import Namespace
 from collections import deque
@@ -164,7 +165,7 @@ def _print(outcome: Outcome) -> None:
     if outcome.meeting:
         note(f"Kept in {outcome.meeting}")
         if any(isinstance(error, CancelledError) for error in outcome.errors):
-            note(f"To go on: sotto process {outcome.meeting}")
+            note(f"To go on: sotto process {shlex.quote(str(outcome.meeting))}")
 
 
 def _named(source: Path, error: SottoError) -> SottoError:
