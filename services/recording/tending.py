@@ -107,7 +107,8 @@ class Tending:
 
     def mark(self) -> None:
         """What is in the ring now is covered by what the server is about to say. The keeper's; see `Kept`."""
-        self._marked = self._sink.ring.mark() if self._stream is not None and self._stream.open else None
+        stream = self._stream  # `end` may take it away meanwhile
+        self._marked = self._sink.ring.mark() if stream is not None and stream.open else None
 
     def tend(self, view: View | None, trouble: str) -> float:
         """Look whether all is well. The keeper's; see `Kept`."""
