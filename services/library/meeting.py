@@ -24,6 +24,8 @@ FORMAT = 1
 ArchiveFormat = Literal["flac", "opus"]
 """What a recording is packed into, and the suffix of the file."""
 
+_ANEW = "Where there is a recording, `sotto recover` with this folder makes it anew, and removes nothing."
+
 UNTITLED = "Meeting"
 """The title of a recording that nobody gave one; its summary may find a better one."""
 
@@ -156,11 +158,11 @@ class Meeting:
         try:
             data = json.loads(self.info_file.read_bytes())
         except FileNotFoundError as error:
-            raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.") from error
+            raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.", _ANEW) from error
         except (OSError, ValueError, RecursionError) as error:
-            raise StorageError(f"{self.info_file} cannot be read: {error}.") from error
+            raise StorageError(f"{self.info_file} cannot be read: {error}.", _ANEW) from error
         if not isinstance(data, dict):
-            raise StorageError(f"{self.info_file} is damaged: it holds no JSON object.")
+            raise StorageError(f"{self.info_file} is damaged: it holds no fields.", _ANEW)
         return data
 
     @property

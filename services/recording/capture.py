@@ -118,7 +118,9 @@ class Capture:
         self._tick_at = time.monotonic()
         while not len(block := mixer.pull(self._tick())):
             if mixer.ended:
-                raise mixer.error or AudioFileError(f"{' and '.join(mixer.labels)} holds no samples.")
+                raise mixer.error or AudioFileError(
+                    f"{' and '.join(mixer.labels)}: no sound is in it.", "Choose another file."
+                )
             if self._stopped.is_set():
                 raise CancelledError("The recording was given up before it began.")
         return block
@@ -204,7 +206,9 @@ class Capture:
     def _finish(self, take: Take, mixer: Mixer, error: SottoError | None, detail: str) -> None:
         if not take.frames:
             take.discard()
-            error = error or RecorderError("Nothing was recorded.")
+            error = error or RecorderError(
+                "Nothing was recorded.", "Nothing is left of it; begin again with r, or `sotto record`."
+            )
             self._publish(state="failed", meeting=None, error=error, detail="", alerts=(), stops_in=None)
             return
         try:

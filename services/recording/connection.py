@@ -37,7 +37,7 @@ class Connection:
             connection.connect(str(path))
         except (BlockingIOError, TimeoutError) as error:  # so many wait for it that no more may
             connection.close()
-            raise _silent() from error
+            raise _silent("So many wait for the recorder that nobody else is let in.") from error
         except OSError as error:
             connection.close()
             raise NoRecordingError("No recording is running.", "`sotto record` begins one, or r in the app.") from error
@@ -84,7 +84,8 @@ class Connection:
                 self._socket.settimeout(patience)
                 data = self._socket.recv(65536)
             except TimeoutError as error:
-                raise _silent(self._peer()) from error
+                said = f"The recorder has not answered for {ANSWER_SECONDS:.0f} s."
+                raise _silent(said, self._peer()) from error
             except ConnectionError:
                 return
             if not data:
@@ -115,8 +116,8 @@ class Connection:
         self.close()
 
 
-def _silent(pid: int = 0) -> RecorderError:
+def _silent(said: str, pid: int = 0) -> RecorderError:
     return RecorderError(
-        f"The recorder has not answered for {ANSWER_SECONDS:.0f} s.",
+        said,
         f"What it has recorded is on disk. If a signal stopped it, `kill -CONT {pid or 'PID'}` lets it go on.",
     )

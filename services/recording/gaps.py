@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 NOTHING_CAME = "it delivered nothing"
-TOO_BUSY = "the machine was too busy"
+TOO_BUSY = "the machine was too busy, or asleep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class RecordingStatus:
         channels: The channels and their levels.
         overflows: Frames that were lost because the disk or the machine did not keep up.
         bytes: What the recording takes on disk.
-        detail: What it waits for, where that is not obvious.
+        detail: What it waits for, where that is not obvious; at the end, why it ended by itself.
         alerts: What is wrong now, the worst first.
         stops_in: Seconds until it stops by itself; None when nothing is going to stop it.
         error: Why it failed, or ended early. What was recorded until then is safe.
