@@ -109,7 +109,7 @@ class Meeting:
     def archive(self) -> Path:
         """The whole recording in one file, once it has been verified; where there is none, the place of a FLAC."""
         opus, flac = self.archive_as("opus"), self.archive_as("flac")
-        return opus if opus.exists() and not flac.exists() else flac
+        return opus if opus.is_file() and not flac.is_file() else flac
 
     def archive_as(self, kind: ArchiveFormat) -> Path:
         return self.folder / f"audio.{kind}"
@@ -156,6 +156,8 @@ class Meeting:
             StorageError: It is missing or damaged.
         """
         try:
+            if self.info_file.exists() and not self.info_file.is_file():
+                raise OSError("it is not a file")  # from a pipe nothing would ever come
             data = json.loads(self.info_file.read_bytes())
         except FileNotFoundError as error:
             raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.", _ANEW) from error

@@ -72,7 +72,7 @@ def archive(args: Json, call: Call) -> Json:
         raise StorageError("The meeting is still being recorded.", "Archive it when the recording has ended.")
     detail = ""
     try:
-        if not meeting.archive.exists():
+        if not meeting.archive.is_file():
             detail = _make(meeting, args["format"], call)
         elif chunk_numbers(meeting.audio):
             reader = _reader(meeting)

@@ -151,7 +151,7 @@ class ChunkFiles:
         while self._numbers:
             last = self._numbers[-1]
             # In this order: when the next one exists, this one has its final size.
-            more = chunk_path(self._folder, last + 1).exists()
+            more = chunk_path(self._folder, last + 1).is_file()
             self._sizes[last] = max(self._sizes[last], self._size(last))
             if not more:
                 return
@@ -167,9 +167,12 @@ class ChunkFiles:
 
 
 def chunk_numbers(folder: Path) -> list[int]:
-    """The numbers of the chunks in `folder`, in order; none when there is no such folder."""
-    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-    return sorted(int(name[:-4]) for name in names if _NAME.fullmatch(name))
+    """The numbers of the chunks in `folder`, in order; none when there is no such folder.
+
+    What only has the name of one (a folder, a pipe, on which a reader would wait for ever) counts as missing.
+    """
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(int(path.stem) for path in paths if _NAME.fullmatch(path.name) and path.is_file())
 
 
 def told_layout(meeting: Meeting) -> Layout | None:

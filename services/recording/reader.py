@@ -66,7 +66,7 @@ class MeetingAudio:
         self._meeting = Meeting(folder)
         self._archive: Any = None
         self._chunks: ChunkReader | None = None
-        if self._meeting.archive.exists():
+        if self._meeting.archive.is_file():
             self._open_archive()
         else:
             self._chunks = ChunkReader(self._meeting.audio, told_layout(self._meeting))
@@ -99,7 +99,7 @@ class MeetingAudio:
         """
         if self._chunks is not None:
             samples = self._chunks.read(start, frames)
-            if not self._meeting.archive.exists():
+            if not self._meeting.archive.is_file():
                 return samples
             # Chunks may have gone while we read. They go only after the archive is there.
             self._open_archive()

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -15,7 +16,7 @@ from services.library.meeting import Meeting
 from services.library.repair import repair
 from services.library.unfinished import claim, find, is_meeting
 from services.recording.chunks import HEADER_BYTES
-from tests.unit.left_meetings import RATE, cut_off, one, recorded, tree
+from tests.unit.left_meetings import RATE, cut_off, one, recorded, samples, tree
 
 
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path: Path) -> None:
@@ -119,6 +120,24 @@ def test_folders_that_are_no_meetings_of_ours_are_passed_over(tmp_path: Path) ->
     os.mkfifo(root / "pipe")
     cut_off(root, title="hidden").folder.rename(root / ".hidden")
     assert find(root) == []
+
+
+def _pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("name", ["meeting.json", "audio/000000.wav", "audio/000002.wav", "audio.flac"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    meeting = cut_off(tmp_path)
+    before = samples(meeting)
+    _pipe(meeting.folder / name)
+    assert one(tmp_path).state == "cut off"
+    repair(meeting)
+    assert one(tmp_path).state == "recorded"
+    after = samples(meeting)
+    kept = {"audio/000000.wav": slice(RATE, None), "audio/000002.wav": slice(0, 2 * RATE)}.get(name, slice(None))
+    assert np.array_equal(after[kept], before[kept])
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away, and only root reads any folder")
