@@ -155,9 +155,9 @@ class Meeting:
         Raises:
             StorageError: It is missing or damaged.
         """
+        if self.info_file.exists() and not self.info_file.is_file():  # from a pipe nothing would ever come
+            raise StorageError(f"{self.info_file} cannot be read: it is not a file.", _ANEW)
         try:
-            if self.info_file.exists() and not self.info_file.is_file():
-                raise OSError("it is not a file")  # from a pipe nothing would ever come
             data = json.loads(self.info_file.read_bytes())
         except FileNotFoundError as error:
             raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.", _ANEW) from error
