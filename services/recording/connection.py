@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import NoRecordingError, RecorderError
@@ -85,19 +86,12 @@ class Connection:
                 data = self._socket.recv(65536)
             except TimeoutError as error:
                 said = f"The recorder has not answered for {ANSWER_SECONDS:.0f} s."
-                raise _silent(said, self._peer()) from error
+                raise _silent(said, peer_of(self._socket).pid) from error
             except ConnectionError:
                 return
             if not data:
                 return
             self._incoming += data
-
-    def _peer(self) -> int:
-        """The process at the other end; 0 where the system does not tell."""
-        if sys.platform != "linux":
-            return 0
-        size = struct.calcsize("3i")  # struct ucred: pid, uid, gid (unix(7))
-        return int(struct.unpack("3i", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
 
     def hang_up(self) -> None:
         """End `statuses`."""
@@ -114,6 +108,33 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEnd:
+    """Who is at the other end of a Unix socket.
+
+    Attributes:
+        pid: The process; 0 where the system does not tell.
+        user: The user's number; None where the system does not tell.
+    """
+
+    pid: int = 0
+    user: int | None = None
+
+
+def peer_of(connection: socket.socket) -> OtherEnd:
+    """Who is at the other end."""
+    if sys.platform == "linux":
+        size = struct.calcsize("3i")  # struct ucred: pid, uid, gid (unix(7))
+        pid, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        return OtherEnd(pid, user)
+    elif sys.platform == "darwin":
+        # struct xucred: version, uid, number of groups, groups (sys/ucred.h); SOL_LOCAL and LOCAL_PEERCRED of sys/un.h
+        _, user = struct.unpack_from("II", connection.getsockopt(0, 1, struct.calcsize("IIh") + 66))
+        return OtherEnd(user=user)
+    else:
+        return OtherEnd()
 
 
 def _silent(said: str, pid: int = 0) -> RecorderError:

@@ -11,13 +11,12 @@ import logging
 import os
 import selectors
 import socket
-import struct
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from services.errors import SottoError, UsageError
+from services.recording.connection import peer_of
 from services.recording.messages import MAX_LINE, Order, RecordingStatus, decode_order, encode
 
 _log = logging.getLogger("sotto.control")
@@ -199,8 +198,9 @@ class ControlServer:
             connection, _ = self._listener.accept()
         except OSError:
             return  # it has gone again
-        if peer_uid(connection) not in (None, os.getuid()):
-            _log.warning("refused a connection of user %s", peer_uid(connection))
+        user = peer_of(connection).user  # where the system does not tell, the folder's mode is the only guard
+        if user not in (None, os.getuid()):
+            _log.warning("refused a connection of user %s", user)
             connection.close()
             return
         if len(self._peers) >= _MAX_PEERS:
@@ -272,17 +272,3 @@ class ControlServer:
 
 def _error(error: SottoError) -> bytes:
     return encode({"type": "error", "error": error.to_dict()})
-
-
-def peer_uid(connection: socket.socket) -> int | None:
-    """The user at the other end; None where the system does not tell. Then the folder's mode is the only guard."""
-    if sys.platform == "linux":
-        size = struct.calcsize("3i")  # struct ucred: pid, uid, gid (unix(7))
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        return int(struct.unpack("3i", credentials)[1])
-    elif sys.platform == "darwin":
-        # struct xucred: version, uid, number of groups, groups (sys/ucred.h); SOL_LOCAL and LOCAL_PEERCRED of sys/un.h
-        credentials = connection.getsockopt(0, 1, struct.calcsize("IIh") + 66)
-        return int(struct.unpack_from("II", credentials)[1])
-    else:
-        return None
