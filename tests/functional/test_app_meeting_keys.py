@@ -49,6 +49,12 @@ def seconds(app: SottoApp) -> float:
     return latest.seconds if latest is not None else 0.0
 
 
+async def told_again(app: SottoApp, pilot: AppPilot) -> None:
+    """Wait for the recorder's next word."""
+    before = app.services.recording.latest
+    await until(pilot, lambda: app.services.recording.latest is not before)
+
+
 async def test_p_pauses_the_same_key_goes_on_and_r_stops_a_paused_recording() -> None:
     async with running((80, 24), settings()) as (app, pilot):
         await record(app, pilot)
@@ -57,8 +63,9 @@ async def test_p_pauses_the_same_key_goes_on_and_r_stops_a_paused_recording() ->
         await shown(pilot, app, "║ Paused 0:0")
         await shown(pilot, app, "p Resume")
         stood = seconds(app)
-        await pilot.pause(1.2)
-        assert seconds(app) == stood
+        for _ in range(5):
+            await told_again(app, pilot)
+            assert seconds(app) == stood
         await pilot.press("p")
         await shown(pilot, app, "● REC")
         await until(pilot, lambda: seconds(app) > stood + 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,8 @@ async def test_a_recording_that_was_cut_off_is_offered_and_stands_in_nobodys_way
         await pilot.press("r")
         await until(pilot, lambda: app.situation.phase is Phase.RECORDING)
         app.look_for_unfinished()
-        await pilot.pause(0.5)
+        await until(pilot, lambda: all(thread.name != "unfinished" for thread in threading.enumerate()))
+        await pilot.pause()
         # What is being recorded is not among them.
         assert [each.title for each in app.situation.unfinished] == ["Weekly"]
 
