@@ -6,15 +6,8 @@ import queue
 import threading
 from pathlib import Path
 
-from services.errors import MeetingBusyError
-from services.events import Emit, Failed, Progress, StageChanged
-from services.library.marker import look
-from services.library.meeting import Meeting
-from services.memory.components import is_app
-from services.pipeline import Outcome, Pipeline, Plan
-
-_LOOK_SECONDS = 0.5
-"""Between two looks whether another sotto is still at work on a meeting."""
+from services.events import Emit, Failed, Progress
+from services.pipeline import Pipeline, Plan
 
 
 class Jobs:
@@ -69,19 +62,8 @@ class Jobs:
             self._cancel = cancel = threading.Event()
             self.current, plan = job
             try:
-                outcome = self._process(self.current, plan, cancel)
+                outcome = self._pipeline.process_in_turn(self.current, plan, cancel)
             finally:
                 self.current = None
             for error in outcome.errors:
                 self._emit(Failed(error))
-
-    def _process(self, source: Path, plan: Plan, cancel: threading.Event) -> Outcome:
-        """Process `source`; when another sotto is at work on it, wait for it, and do what it leaves to do."""
-        outcome = self._pipeline.process(source, plan, cancel)
-        while any(isinstance(error, MeetingBusyError) for error in outcome.errors):
-            self._emit(StageChanged(source, "transcribe", "waiting", "until the other sotto has written it up"))
-            while look(Meeting(source).processing_marker, is_app) == "held":
-                if cancel.wait(_LOOK_SECONDS):
-                    return outcome
-            outcome = self._pipeline.process(source, plan, cancel)
-        return outcome

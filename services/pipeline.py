@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, SottoError, StorageError
+from services.errors import CancelledError, MeetingBusyError, SottoError, StorageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
+from services.library.marker import look
 from services.library.meeting import UNTITLED, ArchiveFormat, Meeting
 from services.library.repair import mend
 from services.library.unfinished import claim, is_meeting
+from services.memory.components import is_app
 from services.memory.monitor import Peak
 from services.memory.report import log_record
 from services.models.catalogue import EngineSpec
@@ -26,6 +28,9 @@ from services.transcription.service import Transcriber
 from services.worker.client import Worker
 
 _log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+"""Between two looks whether another sotto is still at work on a meeting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,17 @@ class Pipeline:
         outcome.peak_pss_mb = self._peak.pss_mb
         if outcome.meeting is not None:
             self._emit(MeetingFinished(outcome.meeting, _title(outcome.meeting), outcome.ok))
+        return outcome
+
+    def process_in_turn(self, source: Path, plan: Plan, cancel: threading.Event) -> Outcome:
+        """Like `process`; when another sotto is at work on the meeting, wait for it, then do what it left to do."""
+        outcome = self.process(source, plan, cancel)
+        while any(isinstance(error, MeetingBusyError) for error in outcome.errors):
+            self._emit(StageChanged(source, "transcribe", "waiting", "until the other sotto has written it up"))
+            while look(Meeting(source).processing_marker, is_app) == "held":
+                if cancel.wait(_LOOK_SECONDS):
+                    return outcome
+            outcome = self.process(source, plan, cancel)
         return outcome
 
     def leave(self) -> None:

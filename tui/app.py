@@ -236,7 +236,10 @@ class SottoApp(CommandsApp):
         if terminal.gone():
             self.leave(signal.SIGHUP)
         busy = self.situation.on_air or self.figures.processing
-        if not busy and self._ticks % _RESTING_TICKS:
+        resting = not self._ticks % _RESTING_TICKS
+        if resting and not self.situation.on_air:
+            self.services.recording.look_again()
+        if not busy and not resting:
             return
         before, self.figures = self.figures, self.fetch()
         if before.processing and not self.figures.processing:

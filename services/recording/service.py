@@ -36,6 +36,7 @@ class RecordingService:
         self._stop_wanted = False
         self._closed = False
         self._looking = False
+        self._looked_at: tuple[int, int] | None = None
         self._waiting: RecordingRequest | None = None
 
     @property
@@ -54,6 +55,13 @@ class RecordingService:
     def attach_if_running(self) -> None:
         """Take up a recording that runs already; `RecordingStarted` follows if there is one."""
         self._begin(None)
+
+    def look_again(self) -> None:
+        """Take up a recording that somebody began elsewhere meanwhile. Costs a look at the disk while there is none."""
+        found = client.trace()
+        if found is not None and found != self._looked_at and not self.active:
+            self._looked_at = found
+            self._begin(None)
 
     def _begin(self, request: RecordingRequest | None) -> None:
         with self._lock:

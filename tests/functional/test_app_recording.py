@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.core import request_of
 from services.files import read_json_lines
-from services.recording.client import attach
+from services.recording.client import attach, start
 from tests.functional.app_driver import AppPilot, running, screen_text, shown, until
 from tui.app import SottoApp
 from tui.situation import Phase
@@ -86,9 +88,8 @@ async def test_an_app_that_comes_back_shows_what_was_said_and_noted_meanwhile() 
         await shown(pilot, app, " ".join(first["text"].split()[:3]))
         await shown(pilot, app, "who pays")
         await shown(pilot, app, "● Recording   Meeting")
-        said = screen_text(app)
-        assert "meeting.opus" in said
-        assert "━" in said
+        await shown(pilot, app, "meeting.opus")
+        await shown(pilot, app, "━")
         known = len(captions_of(folder))
         await until(pilot, lambda: len(captions_of(folder)) > known)  # they go on
         await pilot.press("d")
@@ -135,3 +136,14 @@ async def test_work_that_was_given_up_is_no_failure() -> None:
         assert "– " in said
         assert "✗" not in said
         assert app.situation.trouble is None
+
+
+async def test_an_open_app_notices_a_recording_that_began_elsewhere() -> None:
+    async with running((80, 24), settings(captions=False)) as (app, pilot):
+        await shown(pilot, app, "○ Not recording")
+        for _ in range(2):  # the second one is another recording, at the same place
+            begun = await asyncio.to_thread(start, request_of(app.settings))
+            with begun:
+                await shown(pilot, app, "● REC 0:01")
+                await asyncio.to_thread(begun.stop)
+            await until(pilot, lambda: app.situation.phase is Phase.IDLE)

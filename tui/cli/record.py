@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
         if arguments.json:
             say_json(_describe(status, meeting) | extra)
         return int(status.error is not None)
-    outcome = work.process(meeting, extra)
+    outcome = work.process(meeting, extra, in_turn=True)  # an open app may have begun
     return int(status.error is not None or not outcome.ok)
 
 

@@ -67,11 +67,18 @@ class Work:
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
 
-    def process(self, source: Path, extra: dict[str, Any] | None = None) -> Outcome:
-        """Process one file or meeting, and print what came of it. `extra` is added to the JSON object."""
+    def process(self, source: Path, extra: dict[str, Any] | None = None, in_turn: bool = False) -> Outcome:
+        """Process one file or meeting, and print what came of it.
+
+        Args:
+            source: What to process.
+            extra: Is added to the JSON object.
+            in_turn: Wait when another sotto is at work on it, instead of saying so.
+        """
         cancel = threading.Event()
+        work = self.pipeline.process_in_turn if in_turn else self.pipeline.process
         with _ticking(self.pipeline), interrupted_by(cancel.set):
-            outcome = self.pipeline.process(source, self.plan, cancel)
+            outcome = work(source, self.plan, cancel)
         if self._json:
             say_json(self.describe(outcome) | (extra or {}))
         else:
