@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.pulse import pulse
+from tests.functional.pulse import pulse, sound_server
 
-__all__ = ["home", "pulse"]
+__all__ = ["home", "pulse", "sound_server"]
 
 
 @pytest.fixture

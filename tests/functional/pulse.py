@@ -184,6 +184,16 @@ def speak(text: str, file: Path) -> None:
 @pytest.fixture
 def pulse() -> Iterator[Pulse]:
     """A server for one test; the test is skipped where none is installed."""
+    yield from _server_or_skip()
+
+
+@pytest.fixture(scope="module")
+def sound_server() -> Iterator[Pulse]:
+    """Likewise one for all tests of a file, which leave it as it was."""
+    yield from _server_or_skip()
+
+
+def _server_or_skip() -> Iterator[Pulse]:
     lacking = missing()
     if lacking:
         pytest.skip(f"not installed: {lacking}")

@@ -23,23 +23,13 @@ from services.library.moments import Moment, read_moments
 from services.recording.client import RecorderClient, attach, start
 from services.recording.messages import SILENCE_DB, Alert, AlertKind, Order, RecordingRequest, RecordingStatus
 from services.recording.reader import MeetingAudio
-from tests.functional.pulse import MICROPHONE, MONITOR, MOUTH, SPEAKERS, Pulse, missing, pulse_server
+from tests.functional.pulse import MICROPHONE, MONITOR, MOUTH, SPEAKERS
 from tests.functional.waiting import until
 
-pytestmark = [pytest.mark.audio, pytest.mark.usefixtures("server")]
+pytestmark = [pytest.mark.audio, pytest.mark.usefixtures("sound_server")]
 
 _PLAYED_RATE = 48000
 _MEGABYTE = 10**6
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Pulse]:
-    """One for all tests of this file: they leave it as it was."""
-    lacking = missing()
-    if lacking:
-        pytest.skip(f"not installed: {lacking}")
-    with pulse_server() as running:
-        yield running
 
 
 @contextmanager
