@@ -29,7 +29,7 @@ llama: $(VENV)/.llama ## add llama-cpp-python, for summaries by a language model
 
 test: $(VENV)/.dev $(VENV)/.llama ## set up what is missing and run every test; TEST_ARGS="-k name" chooses
 	@.ci/system-packages test
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n logical --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check

@@ -27,13 +27,28 @@ def pytest_runtest_makereport(
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} must not be skipped here (SOTTO_REQUIRE_AUDIO=1): {reason}"
-        elif call.when == "call" and report.passed:
-            item.config.stash[_recorded] = item.config.stash.get(_recorded, 0) + 1
     return report
 
 
+class _Count:
+    """Counts the tests that have recorded; also where several processes share the work, which report to this one."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._stash = config.stash
+        self._stash[_recorded] = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed and "audio" in report.keywords:
+            self._stash[_recorded] += 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Count(config))
+
+
 def _nothing_recorded(config: pytest.Config) -> bool:
-    return _required() and not config.option.collectonly and not config.stash.get(_recorded, 0)
+    return _required() and not config.option.collectonly and config.stash.get(_recorded, -1) == 0
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
