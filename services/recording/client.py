@@ -24,9 +24,10 @@ from services.errors import (
     SottoError,
     StorageError,
 )
-from services.recording.connection import ANSWER_SECONDS, Connection
+from services.recording.connection import ANSWER_SECONDS, Connection, SilentRecorderError
 from services.recording.messages import (
     FILE_PREFIX,
+    Alert,
     Device,
     Order,
     RecordingRequest,
@@ -42,6 +43,10 @@ _MODULE = "services.recording.recorder"
 _LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 """numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows
 twice as much in its first minutes."""
+
+
+SILENCE_SECONDS = 4.0
+"""A recorder tells its status five times a second. When it has told nothing for so long, those who follow are warned."""
 
 
 def _ignore(_: str) -> None:
@@ -99,6 +104,8 @@ class RecorderClient:
     def updates(self) -> Iterator[RecordingStatus]:
         """The status, about five times a second, until the recording is over or `close` is called.
 
+        While the recorder tells nothing, its last word comes again now and then, with a `no_answer` alert.
+
         Raises:
             RecorderError: The recorder ended without finishing. What it wrote is on disk.
         """
@@ -114,7 +121,7 @@ class RecorderClient:
                 self._following = connection
             yield last
             if not self._closed:
-                for last in connection.statuses():
+                for last in _heard(connection, last):
                     yield last
         if not self._closed and not last.over:
             raise _vanished(last)
@@ -134,6 +141,18 @@ class RecorderClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _heard(connection: Connection, last: RecordingStatus) -> Iterator[RecordingStatus]:
+    while True:
+        try:
+            for last in connection.statuses(SILENCE_SECONDS):
+                yield last
+        except SilentRecorderError as error:
+            if not last.over:
+                yield replace(last, alerts=(Alert("no_answer", error.message, error.hint, "critical"),))
+        else:
+            return
 
 
 class Launch:
@@ -239,7 +258,7 @@ def trace() -> tuple[int, int] | None:
     """What tells one recorder's socket from another's, without a word to it; None where there is none."""
     try:
         there = (paths.runtime() / "recorder.sock").stat()
-    except OSError:
+    except (OSError, StorageError):  # the end of a login session may have taken the folder away
         return None
     return there.st_ino, there.st_ctime_ns
 

@@ -194,3 +194,12 @@ def test_the_service_tells_of_a_recorder_that_was_killed(home: Path, tmp_path: P
     assert isinstance(stopped.error, RecorderError)
     assert chunk_path(stopped.meeting / "audio", 0).exists()
     service.close()
+
+
+def test_a_look_for_recordings_bears_that_there_is_no_place_for_sockets(home: Path) -> None:
+    (home / "run").touch()
+    heard = Heard()
+    service = RecordingService(heard)
+    service.look_again()
+    assert (service.active, heard.events) == (False, [])
+    service.close()
