@@ -24,7 +24,7 @@ from services.errors import (
     SottoError,
     StorageError,
 )
-from services.recording.connection import ANSWER_SECONDS, Connection, SilentRecorderError
+from services.recording.connection import ANSWER_SECONDS, Connection, SilentRecorderError, silent
 from services.recording.messages import (
     FILE_PREFIX,
     Alert,
@@ -150,7 +150,9 @@ def _heard(connection: Connection, last: RecordingStatus) -> Iterator[RecordingS
                 yield last
         except SilentRecorderError as error:
             if not last.over:
-                yield replace(last, alerts=(Alert("no_answer", error.message, error.hint, "critical"),))
+                # The connection may be a pair that we made ourselves: the recorder knows who it is.
+                hint = silent(error.message, last.pid).hint
+                yield replace(last, alerts=(Alert("no_answer", error.message, hint, "critical"),))
         else:
             return
 

@@ -16,6 +16,10 @@ ANSWER_SECONDS = 10.0
 """A recorder answers at once. When it does not, it was stopped or hangs, and a person wants to know."""
 
 
+class SilentRecorderError(RecorderError):
+    """The recorder is there and tells nothing: a signal stopped it, or it hangs."""
+
+
 class Connection:
     """A line to the recorder. One thread reads; `hang_up` is for any."""
 
@@ -38,7 +42,7 @@ class Connection:
             connection.connect(str(path))
         except (BlockingIOError, TimeoutError) as error:  # so many wait for it that no more may
             connection.close()
-            raise _silent("So many wait for the recorder that nobody else is let in.") from error
+            raise silent("So many wait for the recorder that nobody else is let in.") from error
         except OSError as error:
             connection.close()
             raise NoRecordingError("No recording is running.", "`sotto record` begins one, or r in the app.") from error
@@ -73,7 +77,7 @@ class Connection:
 
         Raises:
             SottoError: The recorder did not understand something.
-            RecorderError: It said nothing for too long.
+            SilentRecorderError: It said nothing for too long. What it says later may be read by calling this again.
         """
         while True:
             line, found, rest = self._incoming.partition(b"\n")
@@ -85,8 +89,8 @@ class Connection:
                 self._socket.settimeout(patience)
                 data = self._socket.recv(65536)
             except TimeoutError as error:
-                said = f"The recorder has not answered for {ANSWER_SECONDS:.0f} s."
-                raise _silent(said, peer_of(self._socket).pid) from error
+                said = f"The recorder has not answered for {patience:.0f} s."
+                raise silent(said, peer_of(self._socket).pid) from error
             except ConnectionError:
                 return
             if not data:
@@ -137,8 +141,9 @@ def peer_of(connection: socket.socket) -> OtherEnd:
         return OtherEnd()
 
 
-def _silent(said: str, pid: int = 0) -> RecorderError:
-    return RecorderError(
+def silent(said: str, pid: int = 0) -> SilentRecorderError:
+    """The error for a recorder, the process `pid`, that tells nothing."""
+    return SilentRecorderError(
         said,
         f"What it has recorded is on disk. If a signal stopped it, `kill -CONT {pid or 'PID'}` lets it go on.",
     )

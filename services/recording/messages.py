@@ -43,7 +43,9 @@ EXTEND_SECONDS = 900.0
 
 State = Literal["starting", "recording", "paused", "finishing", "done", "failed"]
 Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend"]
-AlertKind = Literal["no_signal", "dead_channel", "clipping", "overflow", "device_lost", "disk_low", "stopping"]
+AlertKind = Literal[
+    "no_signal", "dead_channel", "clipping", "overflow", "device_lost", "disk_low", "stopping", "no_answer"
+]
 Severity = Literal["info", "warning", "critical"]
 
 
