@@ -46,7 +46,7 @@ twice as much in its first minutes."""
 
 
 SILENCE_SECONDS = 4.0
-"""A recorder tells its status five times a second. When it has told nothing for so long, those who follow are warned."""
+"""A recorder tells its status five times a second. When it has told nothing for so long, followers are warned."""
 
 
 def _ignore(_: str) -> None:
@@ -121,8 +121,9 @@ class RecorderClient:
                 self._following = connection
             yield last
             if not self._closed:
-                for last in _heard(connection, last):
-                    yield last
+                for status in _heard(connection, last):
+                    last = status
+                    yield status
         if not self._closed and not last.over:
             raise _vanished(last)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,23 @@ def test_a_pause_leaves_no_mark_in_the_sound_and_one_in_the_journal(home: Path, 
     assert datetime.fromisoformat(pause.time) <= datetime.fromisoformat(resume.time)
     assert meeting.info()["paused_s"] == pytest.approx(resume.seconds, abs=0.002)
     assert resume.seconds > 0
+
+
+def test_who_follows_is_told_while_the_recorder_does_not_answer(home: Path, tmp_path: Path) -> None:
+    with start(request(home, file_of(tmp_path, noise(600.0)))) as client:
+        status = client.status()
+        updates = client.updates()
+        os.kill(status.pid, signal.SIGSTOP)
+        try:
+            told = next(each for each in updates if each.alerts)
+        finally:
+            os.kill(status.pid, signal.SIGCONT)
+        (alert,) = told.alerts
+        assert (alert.kind, alert.severity, told.state) == ("no_answer", "critical", "recording")
+        assert f"kill -CONT {status.pid}" in alert.hint
+        after = next(each for each in updates if "no_answer" not in {alert.kind for alert in each.alerts})
+        assert after.seconds >= told.seconds
+        client.stop()
 
 
 def test_a_paused_recording_can_be_stopped(home: Path, tmp_path: Path) -> None:
