@@ -10,11 +10,13 @@ from textual.widgets import Input
 
 from services.events import RecordingStarted, RecordingStopped
 from tests.functional.app_driver import AppPilot, make_meeting, running, screen_text, shown, tick, until
+from tui.actions import ACTIONS
 from tui.app import SottoApp
 from tui.meeting import LEFT_RUNNING
 from tui.screens.finder import Finder
 from tui.screens.main import MainScreen
 from tui.situation import Figures, Phase
+from tui.widgets.sheet import Sheet
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +214,16 @@ async def test_help_lists_every_action() -> None:
         assert "Unloaded, Loading, Ready, Processing, Unloading" in screen_text(app)
         await pilot.press("escape")
         assert isinstance(app.screen, MainScreen)
+
+
+async def test_help_is_whole_on_a_small_screen() -> None:
+    async with running((60, 20)) as (app, pilot):
+        await pilot.press("question_mark")
+        await shown(pilot, app, "Start recording; the same key stops")
+        table = app.screen.query_one(".keys-table", Sheet)
+        assert max(map(len, table.text.splitlines())) <= table.content_size.width
+        told = " ".join(table.text.split())
+        assert all(action.help in told for action in ACTIONS)
 
 
 async def test_an_action_is_found_by_a_part_of_its_name() -> None:

@@ -14,7 +14,9 @@ from tui.actions import ACTIONS, SCROLL_KEYS, Group
 from tui.screens.base import Dialog
 from tui.widgets.lines import key_of
 from tui.widgets.sheet import Rows, Sheet
+from tui.wrapping import wrap
 
+_KEY_WIDTH = 11
 _STATES = "Unloaded, Loading, Ready, Processing, Unloading"
 
 
@@ -40,19 +42,23 @@ class Help(Dialog[None]):
         self.query_one(".keys-table", Sheet).show(partial(help_rows, self._keymap))
 
 
-def help_rows(keymap: Mapping[str, str], _: int) -> Rows:
-    """A row per action, group by group."""
+def help_rows(keymap: Mapping[str, str], width: int) -> Rows:
+    """The actions, group by group; what is too long for a line of `width` cells goes on below."""
     rows: list[Content] = []
     for group in get_args(Group):
         rows.append(Content.styled(group, ".title"))
-        rows += [_row(key_of(action, keymap), action.help) for action in ACTIONS if action.group == group]
-        if group == "Move":
-            rows += [_row(keys, what) for keys, what in SCROLL_KEYS]
+        listed = [(key_of(action, keymap), action.help) for action in ACTIONS if action.group == group]
+        for key, what in (*listed, *(SCROLL_KEYS if group == "Move" else ())):
+            rows += _entry(key, what, width)
         rows.append(Content())
     rows.append(Content.styled("States of a model", ".title"))
-    rows.append(Content.styled(_STATES, ".quiet"))
+    rows += [Content.styled(line, ".quiet") for line in wrap(_STATES, max(8, width))]
     return rows
 
 
-def _row(key: str, what: str) -> Content:
-    return Content.assemble((f"{key:<11}", ".key"), what)
+def _entry(key: str, what: str, width: int) -> Rows:
+    first, *others = wrap(what, max(8, width - _KEY_WIDTH))
+    return [
+        Content.assemble((f"{key:<{_KEY_WIDTH}}", ".key"), first),
+        *(Content(" " * _KEY_WIDTH + line) for line in others),
+    ]
