@@ -19,7 +19,7 @@ from services.memory import probe
 from services.models.catalogue import CATALOGUE
 from services.recording.client import attach, list_devices
 from services.recording.messages import SYSTEM, Device
-from services.text import clock
+from services.text import clock, one_line
 from tui.cli.output import say, say_json
 
 Verdict = Literal["ok", "note", "missing", "wrong"]
@@ -45,7 +45,8 @@ class Finding:
 
 
 def run(arguments: Namespace) -> int:
-    findings = [finding for check in _CHECKS for finding in _safely(check)]
+    # Settings that are wrong are in the way of more than one check.
+    findings = list(dict.fromkeys(finding for check in _CHECKS for finding in _safely(check)))
     if arguments.json:
         say_json([asdict(finding) for finding in findings])
     else:
@@ -97,13 +98,13 @@ def _recorder() -> Iterator[Finding]:
         return
     try:
         status = client.status()
-        yield Finding("recorder", "note", f"is recording {status.title!r} since {clock(status.seconds)}")
+        title = one_line(status.title, 60)
+        yield Finding("recorder", "note", f"“{title}” is being recorded, {clock(status.seconds)} so far")
     finally:
         client.close()
 
 
 def _engines() -> Iterator[Finding]:
-    plan_of(settings.load())  # what is set must exist
     for entry in CATALOGUE:
         what = "speech" if entry.job == "stt" else "summary"
         if entry.installed:
@@ -147,9 +148,13 @@ def _terminal() -> Iterator[Finding]:
         yield Finding("terminal", "ok", said)
 
 
-def _files() -> Iterator[Finding]:
+def _settings() -> Iterator[Finding]:
+    plan_of(settings.load())  # what is set must exist
     config = paths.config_file()
     yield Finding("settings", "ok", f"{config}{'' if config.exists() else ' (not there: defaults)'}")
+
+
+def _logs() -> Iterator[Finding]:
     yield Finding("logs", "ok", str(Path(paths.log_file()).parent))
 
 
@@ -161,5 +166,6 @@ _CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _disk,
     _memory,
     _terminal,
-    _files,
+    _settings,
+    _logs,
 )
