@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ from tui.panels.panel import Panel
 from tui.panels.record import RecordPanel
 from tui.panels.summary import SummaryPanel
 from tui.panels.transcript import TranscriptPanel
+from tui.screens.base import Dialog
 from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
 from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, alerts_of
@@ -197,8 +199,8 @@ class SottoApp(CommandsApp):
             self.say(said)
             self.announce(said)
         if self.leave_when_stopped:
-            meeting = event.meeting
-            self.farewell = f"The recording is in {meeting}. `sotto process {meeting}` makes its transcript."
+            where = shlex.quote(str(event.meeting))
+            self.farewell = f"The recording is in {event.meeting}. To write it up: sotto process {where}"
             self.exit(0)
 
     def _stage_changed(self, event: StageChanged) -> None:
@@ -266,7 +268,10 @@ class SottoApp(CommandsApp):
     # The end
 
     def leave(self, number: int) -> None:
-        """A signal asks us to go. The recorder goes on."""
+        """A signal asks us to go. The recorder goes on, and a note that is being typed is kept as far as it goes."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Dialog):
+                screen.forsake()
         self.farewell = LEFT_RUNNING if self.situation.on_air else ""
         self.exit(128 + number)
 

@@ -144,7 +144,7 @@ class MeetingApp(FactsApp):
 
         moment = self._moment()
         if moment is not None:
-            self.push_screen(NoteLine(moment[1], partial(self._keep, *moment)))
+            self.push_screen(NoteLine(moment[1], partial(self._keep, *moment), partial(add_note, *moment)))
 
     async def _keep(self, meeting: Meeting, at_s: float, text: str = "") -> None:
         """Write a note, or without words a marker, at `at_s` seconds of the meeting.

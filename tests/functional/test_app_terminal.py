@@ -101,6 +101,18 @@ def test_a_line_that_breaks_ends_the_app_and_not_the_recording(environ: dict[str
         screen.close()
 
 
+def test_a_note_that_is_being_typed_when_the_line_breaks_is_kept(recording: Screen, environ: dict[str, str]) -> None:
+    recording.press("n")
+    recording.wait_for("Note at")
+    recording.press("ship it on Fri")
+    recording.wait_for("Fri")
+    recording.hang_up()
+    assert recording.app.wait(60) == 128 + signal.SIGHUP
+    assert still_records()
+    (notes,) = Path(environ["SOTTO_HOME"]).rglob("notes.md")
+    assert re.findall(r"(?m)^- [0-9:]+ (.*)$", notes.read_text()) == ["ship it on Fri"]
+
+
 def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end(recording: Screen) -> None:
     sent = 0
     while sent < 4000:  # nobody reads what these keys draw

@@ -65,3 +65,6 @@ class Dialog(ModalScreen[Answer], Generic[Answer], inherit_bindings=False):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+    def forsake(self) -> None:
+        """The terminal is gone, or a signal ends the app: keep at once what would be lost, and raise nothing."""

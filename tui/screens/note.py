@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from textual import on
@@ -12,6 +13,8 @@ from services.errors import StorageError
 from services.text import clock, one_line
 from tui.screens.base import Dialog
 
+_log = logging.getLogger(__name__)
+
 _LONGEST = 2000
 
 
@@ -21,13 +24,15 @@ class NoteLine(Dialog[None]):
     Args:
         at_s: That moment, in seconds of the recording.
         keep: Writes the note down. Where that fails the line stays, with what was typed.
+        keep_now: The same without a screen to tell how it went, for when the line drops.
     """
 
     KEYS = (("Enter", "Keep"), ("Esc", "Drop"))
 
-    def __init__(self, at_s: float, keep: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, at_s: float, keep: Callable[[str], Awaitable[None]], keep_now: Callable[[str], object]) -> None:
         super().__init__(f"Note at {clock(at_s)}")
         self._keep = keep
+        self._keep_now = keep_now
         self._keeping = False
 
     def content(self) -> ComposeResult:
@@ -56,3 +61,12 @@ class NoteLine(Dialog[None]):
             problem.add_class("-told")
         else:
             self.dismiss(None)
+
+    def forsake(self) -> None:
+        text = self.query_one(Input).value.strip()
+        if text and not self._keeping:
+            self._keeping = True
+            try:
+                self._keep_now(text)
+            except StorageError as error:
+                _log.error("a note is lost: %s", error)  # noqa: TRY400 - an answer of the disk, not a defect
