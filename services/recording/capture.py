@@ -198,6 +198,7 @@ class Capture:
             seconds=take.seconds,
             channels=levels,
             overflows=mixer.overflows,
+            lost_s=mixer.overflows / self._request.rate,
             bytes=take.bytes,
             alerts=watch.alerts,
             stops_in=watch.stops_in,

@@ -182,6 +182,7 @@ class RecordingStatus:
         seconds: How much has been recorded.
         channels: The channels and their levels.
         overflows: Frames that were lost because the disk or the machine did not keep up.
+        lost_s: The same in seconds.
         bytes: What the recording takes on disk.
         detail: What it waits for, where that is not obvious; at the end, why it ended by itself.
         alerts: What is wrong now, the worst first.
@@ -197,6 +198,7 @@ class RecordingStatus:
     seconds: float = 0.0
     channels: tuple[ChannelLevel, ...] = ()
     overflows: int = 0
+    lost_s: float = 0.0
     bytes: int = 0
     detail: str = ""
     alerts: tuple[Alert, ...] = ()
@@ -219,6 +221,7 @@ class RecordingStatus:
             "seconds": round(self.seconds, 3),
             "channels": [asdict(channel) for channel in self.channels],
             "overflows": self.overflows,
+            "lost_s": round(self.lost_s, 3),
             "bytes": self.bytes,
             "detail": self.detail,
             "alerts": [asdict(alert) for alert in self.alerts],
@@ -241,6 +244,7 @@ class RecordingStatus:
             seconds=float(data["seconds"]),
             channels=tuple(ChannelLevel(**channel) for channel in data["channels"]),
             overflows=int(data["overflows"]),
+            lost_s=float(data["lost_s"]),
             bytes=int(data["bytes"]),
             detail=str(data["detail"]),
             alerts=tuple(Alert(**alert) for alert in data["alerts"]),

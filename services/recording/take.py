@@ -94,7 +94,7 @@ class Take:
     def gap(self, gap: Gap) -> None:
         """A device delivered nothing for a while; silence stands in its place."""
         seconds = gap.frames / self._rate
-        text = f"{gap.label}: no sound for {seconds:.1f} s: {gap.reason}"
+        text = f"{gap.label}: no sound for {seconds:.1f} s, {gap.reason}"
         self._note("gap", text, seconds, gap.at / self._rate)
 
     def warn(self, alert: Alert) -> None:

@@ -118,7 +118,7 @@ def test_status_tells_what_is_recorded(recording: RecorderClient) -> None:
 def test_status_says_that_it_is_paused(recording: RecorderClient) -> None:
     recording.order(Order("pause"))
     until(lambda: recording.status().state == "paused")
-    assert "PAUSED: “Weekly sync”" in sotto("status").out
+    assert "Paused: “Weekly sync”" in sotto("status").out
     assert sotto("status", "--json").objects[0]["state"] == "paused"
 
 
@@ -263,4 +263,4 @@ def test_an_alert_is_told_once_and_when_it_is_over(capsys: pytest.CaptureFixture
 def test_the_line_says_that_it_is_paused_and_when_it_stops() -> None:
     status = RecordingStatus("recording", seconds=5, channels=(ChannelLevel("mic", "You", -12.0),), stops_in=61)
     assert line_of(status) == "● 0:05  You  -12 dB  stops in 1:01  Ctrl-C ends the recording"
-    assert line_of(replace(status, state="paused")).startswith("‖ PAUSED 0:05  stops in")
+    assert line_of(replace(status, state="paused")).startswith("║ Paused 0:05  stops in")

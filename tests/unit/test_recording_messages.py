@@ -45,6 +45,7 @@ statuses = st.builds(
     seconds=st.integers(0, 10**6).map(lambda value: value / 1000),
     channels=st.lists(st.builds(ChannelLevel, st.text(), st.text(), levels, levels, st.text()), max_size=2).map(tuple),
     overflows=st.integers(0),
+    lost_s=st.integers(0, 10**6).map(lambda value: value / 1000),
     bytes=st.integers(0),
     detail=st.text(),
     alerts=st.lists(alerts, max_size=3).map(tuple),

@@ -198,9 +198,9 @@ def test_the_record_panel_shows_levels_size_and_losses() -> None:
     assert "-14 dB" in said
     assert "23.0 MB" in said
     assert "Lost" not in said
-    lossy = RecordingStatus("recording", FOLDER, seconds=1, overflows=12, detail="the second microphone")
+    lossy = RecordingStatus("recording", FOLDER, seconds=1, overflows=1920, lost_s=0.12, detail="the second microphone")
     said = text_of(record_rows(RECORDING, Figures(recording=lossy), (), settings, {}, 60))
-    assert "12 frames" in said
+    assert "0.12 s of sound" in said
     assert "the second microphone" in said
     told = replace(lossy, detail="", alerts=(Alert("overflow", "Sound is being lost."),))
     said = text_of(record_rows(RECORDING, Figures(recording=told), (), settings, {}, 60))

@@ -111,8 +111,8 @@ class Alerts:
 def line_of(status: RecordingStatus) -> str:
     """The status line while it records."""
     levels = "  ".join(f"{channel.speaker or channel.source} {channel.peak_db:4.0f} dB" for channel in status.channels)
-    state = f"‖ PAUSED {clock(status.seconds)}" if status.state == "paused" else f"● {clock(status.seconds)}  {levels}"
-    lost = f"  {status.overflows} frames lost" if status.overflows else ""
+    state = f"║ Paused {clock(status.seconds)}" if status.state == "paused" else f"● {clock(status.seconds)}  {levels}"
+    lost = f"  {status.lost_s:.2f} s lost" if status.lost_s else ""
     stops = f"  stops in {clock(status.stops_in)}" if status.stops_in is not None else ""
     return f"{state}{lost}{stops}  Ctrl-C ends the recording"
 

@@ -15,7 +15,7 @@ from tui.cli.output import say, say_json
 _STATES = {
     "starting": "A recording is starting",
     "recording": "Recording",
-    "paused": "PAUSED",
+    "paused": "Paused",
     "finishing": "Finishing",
 }
 
@@ -51,8 +51,8 @@ def _print(status: RecordingStatus | None) -> None:
     if status.stops_in is not None:
         rows.append(("stops in", clock(status.stops_in)))
     rows += _channels(status)
-    if status.overflows:
-        rows.append(("lost", f"{status.overflows} frames"))
+    if status.lost_s:
+        rows.append(("lost", f"{status.lost_s:.2f} s"))
     if status.meeting:
         rows.append(("folder", str(status.meeting)))
     width = max((len(name) for name, _ in rows), default=0)

@@ -143,8 +143,8 @@ def _live_rows(
     rows.append(fact("On disk", size(status.bytes)))
     if status.meeting is not None:
         rows.append(fact("Folder", shorten(status.meeting, width - 9)))
-    if status.overflows and not any(alert.kind == "overflow" for alert in status.alerts):
-        rows.append(fact("Lost", f"{status.overflows} frames", ".warn"))
+    if status.lost_s and not any(alert.kind == "overflow" for alert in status.alerts):
+        rows.append(fact("Lost", f"{status.lost_s:.2f} s of sound", ".warn"))
     hints = [("record", "stops and transcribes")]
     if phase is Phase.PAUSED:
         hints.insert(0, ("pause", "goes on, "))

@@ -26,7 +26,6 @@ _MARKS = {
     ModelState.UNLOADING: ("◌", ".warn"),
 }
 _MORE_TIME = " more time"
-_WORST_FIRST: tuple[Severity, ...] = ("critical", "warning", "info")
 PHASES: dict[Phase, Part] = {
     Phase.IDLE: ("○", ".quiet"),
     Phase.STARTING: ("◌", ".warn"),
@@ -140,8 +139,7 @@ def recording_parts(situation: Situation, figures: Figures) -> Sequence[Part]:
 def alerts_of(situation: Situation, figures: Figures) -> tuple[Alert, ...]:
     """What is wrong with the recording now, the worst first."""
     status = live_status(situation, figures)
-    alerts = status.alerts if status is not None else ()
-    return tuple(sorted(alerts, key=lambda alert: _WORST_FIRST.index(alert.severity)))
+    return status.alerts if status is not None else ()
 
 
 def hint_of(alert: Alert) -> str:
