@@ -167,13 +167,25 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line, or move the file away.") from error
 
 
+_WORDS = {
+    "tuple_type": 'it takes a list, as in ["mic"]',
+    "too_short": "it takes at least one",
+    "too_long": "those are too many",
+    "int_parsing": "it takes a whole number",
+    "int_from_float": "it takes a whole number",
+    "float_parsing": "it takes a number",
+    "bool_parsing": "it takes true or false",
+}
+"""Where pydantic's own words are about Python."""
+
+
 def _explain(error: ValidationError) -> SettingsError:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known(first["loc"][:-1])
         return SettingsError(f"There is no setting `{key}` ({_origin(key)}).", f"There are: {', '.join(known)}.")
-    said = str(first["msg"])
+    said = _WORDS.get(first["type"]) or str(first["msg"])
     return SettingsError(
         f"The setting `{key}` ({_origin(key)}) is {first['input']!r}: {said[:1].lower()}{said[1:]}.", "Correct it."
     )
