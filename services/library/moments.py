@@ -113,8 +113,10 @@ def add_note(meeting: Meeting, at_s: float, text: str = "") -> Moment:
     try:
         fd = os.open(meeting.notes, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            before = _beginning(fd)
-            if os.write(fd, before + line) < len(before + line):
+            size = os.fstat(fd).st_size
+            whole = _beginning(fd, size) + line
+            if os.write(fd, whole) < len(whole):
+                os.ftruncate(fd, size)  # who tries again does not find half of it there
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(fd)
         finally:
@@ -124,9 +126,8 @@ def add_note(meeting: Meeting, at_s: float, text: str = "") -> Moment:
     return Moment(float(int(at_s)), "mark") if words in ("", MARK) else Moment(float(int(at_s)), "note", words)
 
 
-def _beginning(fd: int) -> bytes:
+def _beginning(fd: int, size: int) -> bytes:
     """What goes before the next line: a new file's heading, or the end of a line that an editor left open."""
-    size = os.fstat(fd).st_size
     if not size:
         return _HEADING
     return b"" if os.pread(fd, 1, size - 1) == b"\n" else b"\n"

@@ -200,5 +200,6 @@ def test_a_full_disk_says_so_and_the_next_note_stands_alone(tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     assert "notes.md cannot be written" in done.stdout
+    assert meeting_in(tmp_path).notes.read_bytes() == b"", "who tries again does not find half of it there"
     add_note(meeting_in(tmp_path), 2, "the next")
-    assert read_moments(meeting_in(tmp_path))[-1] == Moment(2, "note", "the next")
+    assert read_moments(meeting_in(tmp_path)) == [Moment(2, "note", "the next")]
