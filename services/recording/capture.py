@@ -16,7 +16,7 @@ from services.errors import AudioFileError, CancelledError, RecorderError, Sotto
 from services.library.meeting import UNTITLED, Channel
 from services.recording.chunks import Pcm
 from services.recording.levels import measure
-from services.recording.messages import ChannelLevel, Order, RecordingRequest, RecordingStatus
+from services.recording.messages import Alert, ChannelLevel, Order, RecordingRequest, RecordingStatus
 from services.recording.mixer import Mixer
 from services.recording.sources import Source, open_sources
 from services.recording.take import Take
@@ -25,6 +25,15 @@ from services.recording.watch import Disk, Watch
 _log = logging.getLogger("sotto.capture")
 
 _TICK_SECONDS = 0.1
+_STUCK_SECONDS = 3.0
+"""A tick that lasts so long waits for a disk: a warning has to be there before the sources' rings are full."""
+
+_STUCK = Alert(
+    "disk_stuck",
+    "Nothing is being written: the disk does not answer.",
+    "What was written is safe, but only some seconds more can wait. Look at the disk, or at the network it is on.",
+    "critical",
+)
 NEAR, FAR = "You", "Others"
 """The speakers of two channels."""
 
@@ -54,8 +63,12 @@ class Capture:
 
     @property
     def status(self) -> RecordingStatus:
-        """As of the last tick."""
-        return self._status
+        """As of the last tick, and whether that was too long ago. Any thread."""
+        status = self._status
+        begun = status.state not in ("starting", "done", "failed")
+        if begun and time.monotonic() - self._tick_at >= _STUCK_SECONDS:
+            return replace(status, alerts=(_STUCK, *status.alerts))
+        return status
 
     def start(self) -> None:
         self._thread.start()

@@ -44,7 +44,15 @@ EXTEND_SECONDS = 900.0
 State = Literal["starting", "recording", "paused", "finishing", "done", "failed"]
 Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend"]
 AlertKind = Literal[
-    "no_signal", "dead_channel", "clipping", "overflow", "device_lost", "disk_low", "stopping", "no_answer"
+    "no_signal",
+    "dead_channel",
+    "clipping",
+    "overflow",
+    "device_lost",
+    "disk_low",
+    "stopping",
+    "no_answer",
+    "disk_stuck",
 ]
 Severity = Literal["info", "warning", "critical"]
 

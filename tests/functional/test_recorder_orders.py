@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -70,6 +71,22 @@ def test_who_follows_is_told_while_the_recorder_does_not_answer(home: Path, tmp_
         after = next(each for each in updates if "no_answer" not in {alert.kind for alert in each.alerts})
         assert after.seconds >= told.seconds
         client.stop()
+
+
+def test_a_disk_that_does_not_answer_is_told(home: Path, tmp_path: Path) -> None:
+    with start(request(home, file_of(tmp_path, noise(600.0)))) as client:
+        until(lambda: client.status().seconds > 0.2)
+        folder = os.open(meeting_of(client.status()).folder, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)  # as a network mount that waits for its server holds up whoever writes
+        try:
+            client.order(Order("stop"))
+            until(lambda: bool(client.status().alerts))
+            status = client.status()
+        finally:
+            os.close(folder)
+        assert [(alert.kind, alert.severity) for alert in status.alerts] == [("disk_stuck", "critical")]
+        *_, last = client.updates()
+    assert (last.state, last.error, last.alerts) == ("done", None, ())
 
 
 def test_a_paused_recording_can_be_stopped(home: Path, tmp_path: Path) -> None:
