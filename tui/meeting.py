@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-LEFT_RUNNING = "The recording goes on. `sotto` comes back to it, `sotto status` shows it, `sotto stop` ends it."
+LEFT_RUNNING = "The recording goes on.\n`sotto` comes back to it, `sotto status` shows it, `sotto stop` ends it."
 
 
 class UnfinishedFound(Message):
