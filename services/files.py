@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -56,9 +57,16 @@ def sync_folder(folder: Path) -> None:
 def disk_error(path: Path, error: OSError) -> StorageError:
     """The sentence for an `OSError` on `path`."""
     reason = error.strerror or str(error)
-    return StorageError(
-        f"{path} cannot be written: {reason}.", "Free some space or choose another folder, then try again."
-    )
+    hint = _HINTS.get(error.errno or 0, "Look at the disk, or choose another folder, then try again.")
+    return StorageError(f"{path} cannot be written: {reason}.", hint)
+
+
+_HINTS = {
+    errno.ENOSPC: "Free some space or choose another folder, then try again.",
+    errno.EDQUOT: "Free some space or choose another folder, then try again.",
+    errno.ENOENT: "Its folder was moved or removed meanwhile. Moved back, it is found by `sotto recover`.",
+    errno.EROFS: "The disk can only be read. Choose another folder, or make it writable, then try again.",
+}
 
 
 class JsonLines:

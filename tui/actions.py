@@ -28,6 +28,11 @@ def _recorded(situation: Situation, figures: Figures) -> bool:
     return phase_of(situation, figures) in (Phase.RECORDING, Phase.PAUSED)
 
 
+def _under_way(situation: Situation, figures: Figures) -> bool:
+    """There is a recording to leave alone, or there will be one in a moment."""
+    return situation.phase is Phase.STARTING or _recorded(situation, figures)
+
+
 def _stops_by_itself(situation: Situation, figures: Figures) -> bool:
     status = live_status(situation, figures)
     return status is not None and status.stops_in is not None and _recorded(situation, figures)
@@ -100,8 +105,8 @@ ACTIONS: tuple[Action, ...] = (
         "Meeting", _stops_by_itself, live=5, shy=True, shown="+",
     ),
     Action(
-        "detach", "d", "detach", "Detach", "Leave sotto, and let the recording go on without it.", "Meeting", _recorded,
-        live=6,
+        "detach", "d", "detach", "Detach", "Leave sotto, and let the recording go on without it.", "Meeting",
+        _under_way, live=6,
     ),
     Action(
         "open", "o", "open_file", "Open", "Transcribe and summarise an audio or video file.", "Meeting",

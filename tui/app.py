@@ -159,8 +159,10 @@ class SottoApp(CommandsApp):
                 self.guiding = True
                 self.situation = now.started(meeting, one_line(title))
                 self.guide(TranscriptPanel.NUMBER)
-                if attached:
-                    self.say("A recording was at work: here it is.")
+                if self.leave_when_started:
+                    self.action_detach()
+                elif attached:
+                    self.say("A recording is at work: here it is.")
             case RecordingStopped():
                 self.situation = now.stopped(event.meeting, event.error)
                 self._recording_ended(event)
@@ -222,7 +224,7 @@ class SottoApp(CommandsApp):
             self._toast(error)
         if self.leave_when_stopped and not self.situation.on_air:
             self.exit(0)
-        self.leave_when_stopped = False
+        self.leave_when_stopped = self.leave_when_started = False
 
     def _toast(self, error: SottoError) -> None:
         text = one_line(f"{error.message} {error.hint}", 240)

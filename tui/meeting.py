@@ -59,6 +59,8 @@ class MeetingApp(FactsApp):
     farewell: str = ""
     """What is said on the terminal when the app has gone."""
 
+    leave_when_started = False
+
     guiding = True
     """In the stack, the panel where something happens opens by itself, until a person chooses one."""
 
@@ -120,6 +122,10 @@ class MeetingApp(FactsApp):
         self.say(f"{EXTEND_SECONDS / 60:.0f} minutes more.")
 
     def action_detach(self) -> None:
+        if self.situation.phase is Phase.STARTING:
+            self.leave_when_started = True  # whether it begins is not known yet, and worth waiting for
+            self.say("Detaches as soon as the recording has begun.")
+            return
         self.farewell = LEFT_RUNNING
         self.exit(0)
 

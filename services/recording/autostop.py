@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from services.recording.messages import EXTEND_SECONDS, Alert
+from services.recording.messages import Alert
 
 _NOTICE_SECONDS = 60.0
 """The end is announced so long before."""
@@ -100,8 +100,7 @@ class AutoStop:
             return None
         first = min(limits, key=lambda limit: limit.left)
         left = max(1, math.ceil(first.left / _STEP_SECONDS)) * _STEP_SECONDS
-        hint = f"+ gives {EXTEND_SECONDS / 60:.0f} more minutes."
-        return Alert("stopping", f"Stops in {left} s{first.soon}.", hint)
+        return Alert("stopping", f"Stops in {left} s{first.soon}.")
 
     def _limits(self) -> list[_Limit]:
         limits = []

@@ -167,7 +167,7 @@ class Capture:
                 error, detail = watch.trouble, watch.due
             error = error or mixer.error
             if error is not None or detail:
-                take.stopped(error.message if error else detail)
+                take.stopped(f"Ended early: {error.message}" if error else f"Stopped by itself: {detail}")
             self._publish(state="finishing", detail="", stops_in=None)
             for source in sources:
                 source.stop()

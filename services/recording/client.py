@@ -288,7 +288,7 @@ def busy_error() -> RecorderBusyError:
         return RecorderBusyError("Another recording is just starting or ending.", "Try again in a moment.")
     since = f" since {datetime.fromisoformat(status.started):%H:%M}" if status.started else ""
     return RecorderBusyError(
-        f"“{one_line(status.title)}” is being recorded{since}; there is one recording at a time.",
+        f"“{one_line(status.title)}” has been recorded{since}; there is one recording at a time.",
         "`sotto attach` shows it, `sotto stop` ends it.",
     )
 

@@ -92,6 +92,8 @@ class RecordingRequest:
         """Raises `UsageError` where the request cannot be met."""
         if not 1 <= len(self.sources) <= 2:
             raise UsageError(f"{len(self.sources)} sources cannot be recorded.", "Give one or two.")
+        if len(set(self.sources)) < len(self.sources) and not is_file(self.sources[0]):
+            raise UsageError(f"{self.sources[0]} is named twice.", "Name two different sources, or one.")
         if not all(self.sources):
             raise UsageError("A source has no name.", "Give `mic`, the name of a device or file:PATH.")
         if not 8000 <= self.rate <= 48000:

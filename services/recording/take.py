@@ -100,9 +100,9 @@ class Take:
     def warn(self, alert: Alert) -> None:
         self._note("warning", alert.message)
 
-    def stopped(self, reason: str) -> None:
-        """It ends by itself."""
-        self._note("stop", reason)
+    def stopped(self, how: str) -> None:
+        """It ends, and nobody asked for that now; `how` is a sentence for the transcript."""
+        self._note("stop", how)
 
     def _note(self, kind: Kind, text: str, seconds: float = 0.0, at_s: float | None = None) -> None:
         """Into the journal. When the disk refuses that, the samples matter more, and they will tell."""

@@ -160,6 +160,19 @@ async def test_plus_lets_an_automatic_stop_come_later() -> None:
         assert "15 minutes more." in toasts(app)
 
 
+async def test_d_while_it_starts_detaches_as_soon_as_it_records() -> None:
+    async with running((80, 24), settings()) as (app, pilot):
+        app.action_record()
+        assert phase(app) is Phase.STARTING
+        app.action_detach()
+        assert app.leave_when_started
+        await until(pilot, lambda: app.return_value == 0)
+        assert app.farewell == LEFT_RUNNING
+    left = attach()
+    assert left is not None
+    assert left.status().state == "recording"
+
+
 async def test_d_detaches_and_the_recording_goes_on() -> None:
     async with running((80, 24), settings()) as (app, pilot):
         await record(app, pilot)

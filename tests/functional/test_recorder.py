@@ -255,7 +255,7 @@ def test_two_starts_at_once_make_one_recording(home: Path, tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert (len(clients), len(refused)) == (1, 2)
-    with pytest.raises(RecorderBusyError, match=r"“Weekly sync” is being recorded since \d\d:\d\d"):
+    with pytest.raises(RecorderBusyError, match=r"“Weekly sync” has been recorded since \d\d:\d\d"):
         start(request(home, sources[0]))
     with clients[0]:
         assert clients[0].stop().state == "done"

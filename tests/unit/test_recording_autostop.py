@@ -49,7 +49,6 @@ def test_after_a_time() -> None:
     assert stop.alert.kind == "stopping"
     assert stop.alert.severity == "warning"
     assert stop.alert.message == "Stops in 45 s, after 60 minutes."
-    assert stop.alert.hint == "+ gives 15 more minutes."
     stop.feed(3600, NOON, heard=True)
     assert (stop.stops_in, stop.due) == (0, "60 minutes were recorded")
 

@@ -116,6 +116,7 @@ def test_a_request_survives_the_wire() -> None:
         ({"sources": ()}, "0 sources"),
         ({"sources": ("a", "b", "c")}, "3 sources"),
         ({"sources": ("",)}, "no name"),
+        ({"sources": ("mic", "mic")}, "mic is named twice"),
         ({"rate": 4000}, "4000 Hz"),
         ({"chunk_seconds": 0.1}, "Chunks of 0.1 s"),
         ({"chunk_seconds": float("nan")}, "Chunks of nan s"),

@@ -100,7 +100,9 @@ class Alerts:
     def tell(self, status: RecordingStatus) -> None:
         if status.over:
             return
-        now = {(alert.kind, alert.channel): alert for alert in status.alerts}
+        # What is only worth a line on a screen is noise here, and the coming end stands in the status line.
+        told = [alert for alert in status.alerts if alert.severity != "info" and alert.kind != "stopping"]
+        now = {(alert.kind, alert.channel): alert for alert in told}
         for alert in (now[key] for key in now if key not in self._told):
             note(f"{clock(status.seconds)}  {alert.message} {alert.hint}".rstrip())
         for alert in (self._told[key] for key in self._told if key not in now):

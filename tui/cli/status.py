@@ -6,6 +6,7 @@ from argparse import Namespace
 from datetime import datetime
 
 from services import settings
+from services.errors import SottoError
 from services.library.unfinished import find
 from services.recording import client
 from services.recording.messages import RecordingStatus
@@ -22,12 +23,17 @@ _STATES = {
 
 def run(arguments: Namespace) -> int:
     """0 when a recording runs, 1 when none does."""
-    folder = settings.load().folder
     running = client.attach()
     status = running.status() if running is not None else None
     if status is not None and status.over:
         status = None
-    waiting = sum(each.state != "recording" for each in find(folder))
+    try:
+        waiting = sum(each.state != "recording" for each in find(settings.load().folder))
+    except SottoError:
+        # What runs does not depend on the settings, nor on other meetings: it is told first.
+        if status is not None and not arguments.json:
+            _print(status)
+        raise
     if arguments.json:
         told = status.to_dict() if status is not None else {}
         told.pop("type", None)

@@ -221,6 +221,10 @@ def _idle_rows(
         count = len(situation.unfinished)
         what = "an unfinished meeting" if count == 1 else f"{count} unfinished meetings"
         rows.append(_hint(keymap, ("finish", f"to finish {what}"), lead="      "))
+    if situation.trouble is not None:
+        # The status line has room for its beginning only.
+        said = one_line(f"{situation.trouble.message} {situation.trouble.hint}", 1000)
+        rows += [Content(), *(Content.styled(line, ".bad") for line in wrap(said, width))]
     rows.append(Content())
     chosen = settings.recording.sources
     sources = " + ".join(map(_source, chosen))
