@@ -40,9 +40,9 @@ from services.text import one_line
 __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "attach", "list_devices", "start"]
 
 _MODULE = "services.recording.recorder"
-_LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+_LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
 """numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows
-twice as much in its first minutes."""
+twice as much in its first minutes; and blocks of sound that are larger than usual, as after a delay, are given back."""
 
 
 SILENCE_SECONDS = 4.0

@@ -59,12 +59,12 @@ def key_phrases(
 
 
 def title(phrases: Sequence[str]) -> str:
-    """A title from key phrases: `Release date, login page and budget`; empty where there are none."""
+    """A title from key phrases: `Release date, login page and budget`; empty where one word is all there is to say."""
     chosen: list[str] = []
     for phrase in phrases[:_TITLE_PHRASES]:
         if len(", ".join([*chosen, phrase])) <= _TITLE_LENGTH:
             chosen.append(phrase)
-    if not chosen:
+    if len(" ".join(chosen).split()) < 2:
         return ""
     text = " and ".join([", ".join(chosen[:-1]), chosen[-1]]) if len(chosen) > 1 else chosen[0]
     return text[0].upper() + text[1:]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.library.segments import Segment
-from services.summarization import dates, decisions, questions, sentences, tidy, words
+from services.summarization import dates, decisions, questions, sentences, tidy, topics, words
 from services.summarization.actions import ActionFinder
 from services.summarization.people import People
 from services.summarization.sentences import Sentence
@@ -279,3 +279,9 @@ def test_english_is_told_from_other_languages() -> None:
 )
 def test_forms_of_a_word_count_as_one(one: str, other: str) -> None:
     assert words.stem(one) == words.stem(other)
+
+
+def test_one_word_is_no_title() -> None:
+    assert topics.title(["kill"]) == ""
+    assert topics.title(["login page"]) == "Login page"
+    assert topics.title(["budget", "login page"]) == "Budget and login page"
