@@ -19,8 +19,8 @@ from services.text import one_line
 
 _log = logging.getLogger("sotto.stream")
 
-_LATENCY_SECONDS = 0.2
-"""What PortAudio is asked for: a callback every 50 ms or so costs little, and little is lost when a recording stops."""
+_LATENCY_SECONDS = 0.1
+"""What PortAudio is asked for: a callback every 25 to 50 ms costs little, and little is lost when a recording stops."""
 
 _TURN_SECONDS = 5.0
 _PROPERTIES = "PULSE_PROP"

@@ -110,6 +110,9 @@ class Model:
         params = lib.llama_model_default_params()
         callback = lib.llama_progress_callback(on_progress)
         params.progress_callback = callback
+        # Repacked weights are a second copy, in memory that cannot be dropped, where the mapped file could be. And with
+        # AMX they end the process where the processor has it, and the kernel or a sandbox does not let it be used.
+        params.use_extra_bufts = False
         _said.clear()
         self._model = lib.llama_model_load_from_file(os.fsencode(path), params)
         if stopped:

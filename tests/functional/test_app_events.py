@@ -200,7 +200,7 @@ async def test_a_recording_that_was_found_running_is_announced(tmp_path: Path) -
     async with running() as (app, pilot):
         app.handle(RecordingStarted(meeting, "Weekly", attached=True))
         await pilot.pause()
-        assert "A recording was at work" in toasts(app)
+        assert "A recording is at work" in toasts(app)
         assert app.situation.phase is Phase.RECORDING
 
 

@@ -133,7 +133,7 @@ def test_the_next_app_finds_the_recording_and_can_stop_it(recording: Screen, env
     again = Screen(120, 40, environ)
     try:
         again.wait_for("REC")
-        again.wait_for("A recording was at work")
+        again.wait_for("A recording is at work")
         again.press("q")
         again.wait_for("Stop and quit")
         again.press("s")
