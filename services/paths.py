@@ -69,6 +69,7 @@ def cache() -> Path:
 
 
 _LOG_BYTES = 1024 * 1024
+_SOCKET = "recorder.sock"
 
 
 def log_file(name: str = "sotto") -> Path:
@@ -95,7 +96,7 @@ def runtime() -> Path:
         folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "sotto"
     else:
         folder = _temporary("")
-    if len(os.fsencode(folder / "recorder.sock")) > _MAX_SOCKET_PATH:
+    if len(os.fsencode(folder / _SOCKET)) > _MAX_SOCKET_PATH:
         folder = _temporary("-" + hashlib.sha256(os.fsencode(folder)).hexdigest()[:10])
     # A link comes first: `private` would follow it and change the mode of whatever it points to.
     if not folder.is_symlink():
@@ -107,6 +108,15 @@ def runtime() -> Path:
             "Set XDG_RUNTIME_DIR to a folder of your own.",
         )
     return folder
+
+
+def recorder_socket() -> Path:
+    """Where this user's recorder is spoken to.
+
+    Raises:
+        StorageError: Like `runtime`.
+    """
+    return runtime() / _SOCKET
 
 
 def _temporary(suffix: str) -> Path:

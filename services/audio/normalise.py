@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from services.audio.vad import RATE
+from services.library.meeting import SPEAKERS
 
 Block = NDArray[np.float32]
 Samples = NDArray[np.float32]
@@ -38,9 +39,6 @@ _SAME_SHAPE = 0.7
 
 _LEVEL_SECONDS = 0.1
 _LEVEL_FLOOR_DB = -50.0
-
-SPEAKERS = ("You", "Others")
-"""Labels of two sides that were recorded apart: the microphone comes first."""
 
 
 @dataclass(frozen=True, slots=True)

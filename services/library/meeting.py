@@ -30,6 +30,10 @@ UNTITLED = "Meeting"
 """The title of a recording that nobody gave one; its summary may find a better one."""
 
 
+SPEAKERS = ("You", "Others")
+"""Labels of two sides that were recorded apart: this one, then the far end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel of a recording.

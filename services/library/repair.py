@@ -16,7 +16,7 @@ from services.errors import AudioFileError, RecorderBusyError
 from services.files import disk_error
 from services.library import unfinished
 from services.library.marker import Marker, look
-from services.library.meeting import FORMAT, Meeting
+from services.library.meeting import FORMAT, SPEAKERS, Meeting
 from services.recording.chunkfiles import (
     HEADER_BYTES,
     ChunkFiles,
@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 _LEAVING_SECONDS = 1.0
 """A recorder that has told its last status has so long to be gone."""
 _MOST_BYTES = 0xFFFFFFFF - HEADER_BYTES
-_SPEAKERS = {1: ("",), 2: ("You", "Others")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ def _anew(meeting: Meeting, info: dict[str, Any] | None, files: ChunkFiles | Non
         "stages": stages if isinstance(stages, dict) else _stages(meeting),
     }
     if files is not None:
-        speakers = _SPEAKERS.get(files.channels, ("",) * files.channels)
+        speakers = SPEAKERS if files.channels == 2 else ("",) * files.channels
         anew |= {"rate": files.rate, "channels": [{"source": "", "speaker": speaker} for speaker in speakers]}
         # Where a position is must not change: with what was told the reader would find it elsewhere.
         anew |= {"chunk_frames": files.chunk_frames if files.frames else 0}

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from services.errors import AudioFileError, CancelledError, RecorderError, SottoError, StorageError
-from services.library.meeting import UNTITLED, Channel
+from services.library.meeting import SPEAKERS, UNTITLED, Channel
 from services.recording.chunks import Pcm
 from services.recording.levels import measure
 from services.recording.messages import Alert, ChannelLevel, Order, RecordingRequest, RecordingStatus
@@ -34,8 +34,6 @@ _STUCK = Alert(
     "What was written is safe, but only some seconds more can wait. Look at the disk, or at the network it is on.",
     "critical",
 )
-NEAR, FAR = "You", "Others"
-"""The speakers of two channels."""
 
 
 class Capture:
@@ -254,7 +252,7 @@ def _channels(mixer: Mixer, sources: Sequence[Source]) -> list[Channel]:
     if len(names) == 1:
         return [Channel(names[0][0], "", names[0][1])]
     first_is_far = sources[0].monitor and not sources[-1].monitor
-    speakers = (FAR, NEAR) if first_is_far else (NEAR, FAR)
+    speakers = SPEAKERS[::-1] if first_is_far else SPEAKERS
     return [Channel(label, speaker, device) for (label, device), speaker in zip(names, speakers, strict=True)]
 
 

@@ -171,7 +171,7 @@ class Launch:
 
     def __init__(self, request: RecordingRequest) -> None:
         self._cancelled = False
-        self._path = paths.runtime() / "recorder.sock"
+        self._path = paths.recorder_socket()
         self._log = ChildLog(paths.log_file("recorder"))
         ours, theirs = socket.socketpair()
         self._connection = Connection(ours)
@@ -260,7 +260,7 @@ def launch(request: RecordingRequest) -> Launch:
 def trace() -> tuple[int, int] | None:
     """What tells one recorder's socket from another's, without a word to it; None where there is none."""
     try:
-        there = (paths.runtime() / "recorder.sock").stat()
+        there = paths.recorder_socket().stat()
     except (OSError, StorageError):  # the end of a login session may have taken the folder away
         return None
     return there.st_ino, there.st_ctime_ns
@@ -272,7 +272,7 @@ def attach() -> RecorderClient | None:
     Raises:
         RecorderError: There is one, and it does not answer.
     """
-    client = RecorderClient(paths.runtime() / "recorder.sock")
+    client = RecorderClient(paths.recorder_socket())
     try:
         status = client.status()
     except NoRecordingError:
@@ -283,7 +283,7 @@ def attach() -> RecorderClient | None:
 def busy_error() -> RecorderBusyError:
     """What to tell somebody who cannot record because a recording is running."""
     try:
-        status = RecorderClient(paths.runtime() / "recorder.sock").status()
+        status = RecorderClient(paths.recorder_socket()).status()
     except RecorderError:
         return RecorderBusyError("Another recording is just starting or ending.", "Try again in a moment.")
     since = f" since {datetime.fromisoformat(status.started):%H:%M}" if status.started else ""

@@ -6,6 +6,7 @@ Pure: no thread, no clock of its own, no disk, and a few microseconds for each t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -45,15 +46,7 @@ _DISK_CRITICAL_SECONDS = 600.0
 _SAMPLE_BYTES = 2
 
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
-_KINDS: tuple[AlertKind, ...] = (
-    "device_lost",
-    "disk_low",
-    "stopping",
-    "no_signal",
-    "dead_channel",
-    "overflow",
-    "clipping",
-)
+_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 
 
 class Health:

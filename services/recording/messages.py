@@ -43,16 +43,16 @@ EXTEND_SECONDS = 900.0
 
 State = Literal["starting", "recording", "paused", "finishing", "done", "failed"]
 Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend"]
-AlertKind = Literal[
-    "no_signal",
-    "dead_channel",
-    "clipping",
-    "overflow",
+AlertKind = Literal[  # the worst first
+    "disk_stuck",
+    "no_answer",
     "device_lost",
     "disk_low",
     "stopping",
-    "no_answer",
-    "disk_stuck",
+    "no_signal",
+    "dead_channel",
+    "overflow",
+    "clipping",
 ]
 Severity = Literal["info", "warning", "critical"]
 

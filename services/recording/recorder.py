@@ -81,13 +81,12 @@ def run(request: RecordingRequest, parent: socket.socket | None) -> int:
         RecorderBusyError: Another recorder is at work.
         StorageError: The runtime folder cannot be used.
     """
-    folder = paths.runtime()
-    lock = take_lock(folder / _LOCK)
+    lock = take_lock(paths.runtime() / _LOCK)
     told_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told_to_stop.append(number))
     capture = Capture(request, lambda: server.wake())
-    server = ControlServer(folder / "recorder.sock", lambda: capture.status, capture.obey)
+    server = ControlServer(paths.recorder_socket(), lambda: capture.status, capture.obey)
     if parent is not None:
         server.adopt(parent)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)

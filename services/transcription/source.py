@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audio.decode import AudioFile, open_audio
-from services.audio.normalise import SPEAKERS
-from services.library.meeting import Meeting
+from services.library.meeting import SPEAKERS, Meeting
 from services.recording.reader import MeetingAudio
 
 Block = NDArray[np.float32]

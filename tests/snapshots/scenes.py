@@ -144,7 +144,7 @@ async def alarmed(app: SottoApp, meeting: Path) -> None:
 
 async def about_to_stop(app: SottoApp, meeting: Path) -> None:
     await recording(app, meeting)
-    alert = Alert("stopping", "Stops in 50 s, after 60 minutes.", "+ gives 15 more minutes.")
+    alert = Alert("stopping", "Stops in 50 s, after 60 minutes.")
     now = replace(status(meeting), alerts=(alert,), stops_in=42.0)
     set_figures(app, Figures(recording=now, memory=memory(24.0, 212.0)))
 

@@ -106,7 +106,7 @@ def test_what_the_recorder_says_counts_whoever_told_it() -> None:
 
 SILENT = Alert("no_signal", "The microphone is silent.", "Is it muted?")
 FULL = Alert("disk_low", "Only 300 MB are free.", "Free some space.", "critical")
-SOON = Alert("stopping", "Stops in 60 s, after 2 h.", "+ gives 15 more minutes.", "warning")
+SOON = Alert("stopping", "Stops in 60 s, after 2 h.")
 FAR_SIDE = Alert("dead_channel", "The other side is silent.", "", "info", 1)
 
 

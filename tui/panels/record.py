@@ -18,7 +18,7 @@ from tui.actions import BY_ID
 from tui.panels.panel import Panel, Part, fact
 from tui.situation import Figures, Phase, Situation, live_status, phase_of
 from tui.widgets.glyphs import FLOOR_DB, big, decibels, meter, size
-from tui.widgets.lines import PHASES, SEVERITIES, elapsed, hint_of, key_of
+from tui.widgets.lines import PHASES, SEVERITIES, elapsed, key_of
 from tui.widgets.sheet import Rows, Sheet
 from tui.wrapping import wrap
 
@@ -204,8 +204,8 @@ def _alert_rows(status: RecordingStatus, keymap: Mapping[str, str], width: int) 
         rows += [Content.styled((" " * len(sign) if n else sign) + line, style) for n, line in enumerate(lines)]
         if alert.kind == "stopping":
             rows.append(_hint(keymap, ("more_time", "more time"), lead=" " * len(sign)))
-        if hint_of(alert):
-            hints = wrap(one_line(hint_of(alert), 400), max(8, width - len(sign)))
+        if alert.hint:
+            hints = wrap(one_line(alert.hint, 400), max(8, width - len(sign)))
             rows += [Content.styled(" " * len(sign) + line, ".quiet") for line in hints]
     if status.detail:
         rows += [Content.styled(line, ".warn") for line in wrap(one_line(status.detail, 400), max(8, width))]

@@ -142,15 +142,10 @@ def alerts_of(situation: Situation, figures: Figures) -> tuple[Alert, ...]:
     return status.alerts if status is not None else ()
 
 
-def hint_of(alert: Alert) -> str:
-    """What can be done about it; empty where that is one of our keys, which is named as it is in the keymap."""
-    return "" if alert.kind == "stopping" else alert.hint
-
-
 def alert_part(alert: Alert, limit: int) -> Part:
     """An alert in at most `limit` characters; what can be done only where there is room for all of it."""
     sign, style = SEVERITIES[alert.severity]
-    whole = one_line(f"{sign}{alert.message} {hint_of(alert)}", limit + 1)
+    whole = one_line(f"{sign}{alert.message} {alert.hint}", limit + 1)
     return whole if len(whole) <= limit else one_line(f"{sign}{alert.message}", limit), style
 
 
