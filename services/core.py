@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
@@ -11,30 +12,44 @@ from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import find_engine, parse_engine
+from services.models.options import EngineOptions
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
 from services.residency import Residency
-from services.settings import Settings
+from services.settings import Settings, TranscriptionSettings
 from services.transcription.captions import Captions
+from services.transcription.vocabulary import read_vocabulary
 
 
 def plan_of(settings: Settings) -> Plan:
     """How these settings want meetings to be processed.
 
     Raises:
-        UsageError: An engine or model that does not exist, or a language that the speech engine does not know.
+        UsageError: An engine or model that does not exist, a language that the speech engine does not know, or a
+            vocabulary that cannot be read.
     """
     summary = settings.summary.engine
     stt = parse_engine("stt", settings.transcription.engine)
-    find_engine("stt", stt.engine).check_language(settings.transcription.language)
+    find_engine("stt", stt.engine).check_language(settings.transcription.language, stt.model)
     return Plan(
-        stt=stt,
+        stt=replace(stt, options=_options(settings.transcription)),
         summary=None if summary == "none" else parse_engine("summary", summary),
         language=settings.transcription.language,
         max_context=settings.summary.max_context,
         folder=settings.folder,
         archive=settings.recording.archive,
+    )
+
+
+def _options(chosen: TranscriptionSettings) -> EngineOptions:
+    return EngineOptions(
+        compute=chosen.compute,
+        beam=chosen.beam,
+        batch=chosen.batch,
+        vocabulary=read_vocabulary(chosen.vocabulary) if chosen.vocabulary else (),
+        url=chosen.url,
+        api_key=chosen.api_key.get_secret_value(),
     )
 
 

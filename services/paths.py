@@ -68,6 +68,11 @@ def cache() -> Path:
     return private(_below("cache", "XDG_CACHE_HOME", ".cache"))
 
 
+def models() -> Path:
+    """The folder of downloaded models."""
+    return _below("data", "XDG_DATA_HOME", ".local/share") / "models"
+
+
 _LOG_BYTES = 1024 * 1024
 _SOCKET = "recorder.sock"
 

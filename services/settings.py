@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 from pydantic_settings.sources import InitSettingsSource
 
 from services import paths
 from services.errors import SettingsError
+from services.models.options import Compute
 
 
 class _Section(BaseModel):
@@ -60,7 +61,26 @@ class TranscriptionSettings(_Section):
     """Speech recogniser, ENGINE or ENGINE:MODEL. `moonshine` is built in and speaks English."""
 
     language: str = Field(default="en", min_length=2, max_length=8)
-    """Language of the meeting, as an ISO 639-1 code."""
+    """Language of the meeting, as an ISO 639-1 code, or `auto` where the engine can tell it."""
+
+    vocabulary: Path | None = None
+    """A text file of names and terms that are likely to be said, one a line; the engine expects them."""
+
+    beam: int = Field(default=5, ge=1, le=10)
+    """How many hypotheses the engine follows at the same time: fewer are faster, more make fewer errors."""
+
+    batch: int = Field(default=1, ge=1, le=16)
+    """Windows that are worked on at once. More is faster on many cores and takes more memory."""
+
+    compute: Compute = "auto"
+    """Number type of the engine's weights: `int8`, `float16`, `float32`, or `auto` for what fits the device."""
+
+    url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Address of a remote speech engine, up to and with `/v1`. With it, and only with it, recordings leave the machine
+    when the engine `openai` is chosen."""
+
+    api_key: SecretStr = SecretStr("")
+    """The key of the remote engine. Better in the environment, SOTTO_TRANSCRIPTION_API_KEY, than in the file."""
 
 
 class SummarySettings(_Section):

@@ -13,6 +13,21 @@ from services.text import clean
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word and when it was said.
+
+    Attributes:
+        start: Seconds; of a segment's word from the start of the meeting.
+        end: Likewise, not before `start`.
+        text: The word with its punctuation, without blanks.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech.
 
@@ -21,28 +36,45 @@ class Segment:
         end: Seconds from the start of the meeting, not before `start`.
         text: What was said, on one line.
         speaker: Who said it (`You`, `Others`), empty where nobody can tell.
+        words: The words of `text` in order, where the engine gave their times; else empty.
     """
 
     start: float
     end: float
     text: str
     speaker: str = ""
+    words: tuple[Word, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        """Plain data; words as `[start, end, text]`, left out where there are none."""
+        data: dict[str, Any] = {
             "start": round(self.start, 3),
             "end": round(self.end, 3),
             "speaker": self.speaker,
             "text": self.text,
         }
+        if self.words:
+            data["words"] = [[round(word.start, 3), round(word.end, 3), word.text] for word in self.words]
+        return data
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Segment:
-        """Raises `KeyError`, `TypeError` or `ValueError` where `data` is not a segment."""
+        """Raises `KeyError`, `TypeError` or `ValueError` where `data` is not a segment; words that are none go."""
         start, end = float(data["start"]), float(data["end"])
         if not (math.isfinite(start) and math.isfinite(end)):
             raise ValueError("no time")
-        return Segment(start, max(start, end), _line(data["text"]), _line(data.get("speaker", "")))
+        words = _words(data.get("words"))
+        return Segment(start, max(start, end), _line(data["text"]), _line(data.get("speaker", "")), words)
+
+
+def _words(data: object) -> tuple[Word, ...]:
+    if not isinstance(data, list):
+        return ()
+    try:
+        words = tuple(Word(float(start), max(float(start), float(end)), _line(text)) for start, end, text in data)
+    except (TypeError, ValueError, OverflowError):
+        return ()
+    return words if all(math.isfinite(word.start) and math.isfinite(word.end) for word in words) else ()
 
 
 def _line(text: object) -> str:

@@ -9,10 +9,63 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.errors import MissingPackageError, UsageError
+from services.models.options import EngineOptions
 from services.text import one_line
 from services.worker.handler import Json
 
 Job = Literal["stt", "summary"]
+
+AUTO = "auto"
+"""The language that means: find out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A model in a repository of a model hub.
+
+    Attributes:
+        repository: `OWNER/NAME`.
+        revision: Commit, 40 hex digits: what is there under this name cannot change.
+        files: The files that the engine needs.
+    """
+
+    repository: str
+    revision: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A model in a ZIP file with one folder in it.
+
+    Attributes:
+        url: Where it is.
+        sha256: Of the ZIP file, 64 hex digits.
+    """
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model of an engine.
+
+    Attributes:
+        name: As a person writes it behind the engine's name.
+        origin: Where it is downloaded from; None where it comes with the engine's package.
+        size_mb: Size on disk in MB (10^6 bytes).
+        memory_mb: Memory of the engine's process at work with it, in MB of PSS; an estimate until it was measured.
+        languages: ISO 639-1 codes of what it understands; empty for all that the engine does.
+        licence: Of the weights.
+    """
+
+    name: str
+    origin: Hub | Archive | None = None
+    size_mb: int = 0
+    memory_mb: int = 0
+    languages: tuple[str, ...] = ()
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +77,11 @@ class EngineEntry:
         name: As a person writes it.
         aliases: Other spellings of the name.
         where: The class that runs it, as `module:class`.
-        models: Models by name, the default first. Empty: it has none to choose from.
-        takes_path: Its model is a file given by path.
-        size_mb: Size on disk in MB; 0 where that depends on the model.
-        memory_mb: Memory of its process at work, measured, in MB of PSS; 0 where that depends on the model.
-        licence: Of engine and weights.
+        models: Its models, the default first. Empty: it has none to choose from.
+        takes_path: Its model may be a file or folder given by path.
+        remote: It runs elsewhere: its model may have any name.
+        detects_language: It can tell what language is spoken.
+        licence: Of the engine.
         languages: ISO 639-1 codes of what it understands; empty for any.
         package: The module that it needs and sotto does not always have; empty for none.
         install: What to do when that module is missing.
@@ -38,10 +91,10 @@ class EngineEntry:
     name: str
     where: str
     aliases: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
+    models: tuple[ModelEntry, ...] = ()
     takes_path: bool = False
-    size_mb: int = 0
-    memory_mb: int = 0
+    remote: bool = False
+    detects_language: bool = False
     licence: str = ""
     languages: tuple[str, ...] = ()
     package: str = ""
@@ -52,17 +105,31 @@ class EngineEntry:
         """Whether its package is there; nothing is imported."""
         return not self.package or importlib.util.find_spec(self.package) is not None
 
-    def check_language(self, language: str) -> str:
-        """The ISO 639-1 code in `language` (`en`, `EN`, `en-US`), where the engine speaks it.
+    def model(self, name: str) -> ModelEntry | None:
+        """The entry of a model; None where it is not one of ours (a path, or a remote one)."""
+        return next((model for model in self.models if model.name == name), None)
+
+    def check_language(self, language: str, model: str = "") -> str:
+        """The ISO 639-1 code in `language` (`en`, `EN`, `en-US`), where the model speaks it; empty for `auto`.
 
         Raises:
-            UsageError: It does not; the message says what it speaks.
+            UsageError: It does not, or cannot tell the language by itself; the message says what it speaks.
         """
+        known = self.model(model)
+        spoken = (known.languages if known else ()) or self.languages
         code = language.strip().lower().replace("_", "-").partition("-")[0]
-        if self.languages and code not in self.languages:
+        if code == AUTO:
+            if self.detects_language:
+                return spoken[0] if len(spoken) == 1 else ""
             raise UsageError(
-                f"{self.name} does not understand the language {one_line(language)!r}.",
-                f"It understands: {', '.join(self.languages)}. Choose one of these, or another engine.",
+                f"{self.name} cannot tell which language is spoken.",
+                f"Name it: {', '.join(spoken)}." if spoken else "Name it, for example `--language de`.",
+            )
+        if spoken and code not in spoken:
+            raise UsageError(
+                f"{one_line(f'{self.name}:{Path(model).name}') if model else self.name} does not understand the"
+                f" language {one_line(language)!r}.",
+                f"It understands: {', '.join(spoken)}. Choose one of these, or another engine.",
             )
         return code
 
@@ -74,10 +141,12 @@ class EngineSpec:
     Attributes:
         engine: Name of the engine in the catalogue.
         model: Name of the model, or its path; empty where the engine has none.
+        options: How a speech engine works; None for a summary engine.
     """
 
     engine: str
     model: str = ""
+    options: EngineOptions | None = None
 
     @property
     def label(self) -> str:
@@ -86,7 +155,8 @@ class EngineSpec:
 
     def load_args(self) -> Json:
         """Arguments of the `load` method of the worker that runs it."""
-        return {"engine": self.engine, "model": self.model}
+        args: Json = {"engine": self.engine, "model": self.model}
+        return args | ({"options": self.options.to_dict()} if self.options else {})
 
 
 CATALOGUE = (
@@ -94,9 +164,7 @@ CATALOGUE = (
         job="stt",
         name="moonshine",
         where="services.transcription.moonshine:Moonshine",
-        models=("tiny-en",),
-        size_mb=44,
-        memory_mb=290,
+        models=(ModelEntry("tiny-en", size_mb=44, memory_mb=290, licence="MIT"),),
         licence="MIT",
         languages=("en",),
         package="moonshine_voice",
@@ -151,14 +219,15 @@ def parse_engine(job: Job, text: str) -> EngineSpec:
     """
     name, _, model = text.strip().partition(":")
     entry = find_engine(job, name)
-    if entry.takes_path:
+    if entry.takes_path and (not entry.models or model.startswith(("/", "~", "."))):
         if not model:
             raise UsageError(f"{entry.name} needs a model.", f"Give the path of a GGUF file: {name}:/PATH/MODEL.gguf")
         return EngineSpec(entry.name, str(Path(model).expanduser().absolute()))
     if not model:
-        return EngineSpec(entry.name, entry.models[0] if entry.models else "")
-    if model not in entry.models:
-        there = f"There are: {', '.join(entry.models)}." if entry.models else f"Write just {entry.name}."
+        return EngineSpec(entry.name, entry.models[0].name if entry.models else "")
+    if entry.model(model) is None and not entry.remote:
+        names = ", ".join(each.name for each in entry.models)
+        there = f"There are: {names}." if names else f"Write just {entry.name}."
         raise UsageError(f"{entry.name} has no model {one_line(model)!r}.", there)
     return EngineSpec(entry.name, model)
 
@@ -176,5 +245,5 @@ def engine_class(entry: EngineEntry) -> Any:
 
 
 def _choices(job: Job) -> list[str]:
-    found = [f"{entry.name}:PATH" if entry.takes_path else entry.name for entry in engines(job)]
+    found = [f"{entry.name}:PATH" if entry.takes_path and not entry.models else entry.name for entry in engines(job)]
     return [*found, "none"] if job == "summary" else found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audio.windows import Policy
+from services.library.segments import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +21,26 @@ class Piece:
         start: Seconds from the start of the window.
         end: Seconds from the start of the window.
         text: The words, on one line.
+        words: The words of `text` with their times from the start of the window; empty where the engine has none.
+        log_probability: Mean logarithm of the probability of its tokens; None where the engine does not tell.
+        no_speech: Probability that nobody speaks, as the engine sees it; None where it does not tell.
+        voice: A vector that is like that of the same voice elsewhere; empty where the engine has none.
     """
 
     start: float
     end: float
     text: str
+    words: tuple[Word, ...] = ()
+    log_probability: float | None = None
+    no_speech: float | None = None
+    voice: tuple[float, ...] = ()
 
 
 class SpeechEngine(Protocol):
     """A speech engine. Methods are called one at a time.
 
-    The class takes the name of a model of its catalogue entry (or a path) as its only argument.
+    The class takes the folder of its model (its name, where the engine brings its models itself or they are remote)
+    and the `services.models.options.EngineOptions`.
     """
 
     @property
@@ -52,10 +62,24 @@ class SpeechEngine(Protocol):
 
         Args:
             samples: float32 (n,), 16 kHz mono, -1 to 1, a window by its policy; holds speech.
-            language: ISO 639-1 code, one that the engine's catalogue entry lists.
+            language: ISO 639-1 code, one that the catalogue lists for the model.
 
         Returns:
             Pieces in order of time; none where nothing was understood.
+
+        Raises:
+            ModelError: The engine failed, or is not loaded.
+        """
+
+
+class LanguageDetector(Protocol):
+    """What a speech engine is besides whose catalogue entry says `detects_language`."""
+
+    def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
+        """The language that is spoken in a window, as an ISO 639-1 code, and its probability.
+
+        Args:
+            samples: As for `transcribe`.
 
         Raises:
             ModelError: The engine failed, or is not loaded.

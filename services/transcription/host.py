@@ -1,7 +1,7 @@
 """The speech-to-text worker: one engine, one model, and the audio in between. Served by `services.worker.host`.
 
 Methods:
-    load        engine, model -> load_s
+    load        engine, model, options (of `EngineOptions`) -> load_s
     transcribe  path (a file or a meeting's folder), language -> items {"segment": ...} in order of their start;
                 duration_s, speech_s, windows, channels, warnings
     follow      meeting, language, from_s -> items {"partial": ...}, {"segment": ...}, {"skipped": ...} until the
@@ -22,6 +22,8 @@ from services.audio.vad import VoiceDetector, detectors
 from services.errors import AudioFileError, ModelError
 from services.library.segments import Segment
 from services.models.catalogue import EngineEntry, engine_class, find_engine
+from services.models.options import EngineOptions
+from services.models.store import locate
 from services.text import clock
 from services.transcription.engine import SpeechEngine
 from services.transcription.follow import Follower
@@ -40,6 +42,7 @@ class SpeechHost:
 
     def __init__(self) -> None:
         self._entry: EngineEntry | None = None
+        self._model = ""
         self._engine: SpeechEngine | None = None
         self._detector: Callable[[], VoiceDetector] | None = None
 
@@ -60,9 +63,11 @@ class SpeechHost:
         begun = time.monotonic()
         self.unload({}, call)
         entry = find_engine("stt", str(args["engine"]))
-        engine: SpeechEngine = engine_class(entry)(str(args["model"]))
+        model = str(args["model"])
+        options = EngineOptions.from_dict(args.get("options") or {})
+        engine: SpeechEngine = engine_class(entry)(locate(entry, model), options)
         engine.load()
-        self._entry, self._engine = entry, engine
+        self._entry, self._model, self._engine = entry, model, engine
         self._detector = detectors()
         return {"load_s": round(time.monotonic() - begun, 3)}
 
@@ -118,7 +123,7 @@ class SpeechHost:
             UsageError: The engine does not speak it.
         """
         entry, engine, _ = self._loaded()
-        code = entry.check_language(language)
+        code = entry.check_language(language, self._model)
 
         def understand(heard: Heard) -> list[Segment]:
             window = heard.window

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.audio.vad import FRAME, RATE
 from services.audio.windows import Policy
 from services.errors import ModelError
+from services.models.options import EngineOptions
 from services.text import clean
 from services.transcription.engine import Piece
 
@@ -44,9 +45,10 @@ class Moonshine:
 
     Args:
         model: Name of the folder of weights in the wheel.
+        options: None of them matters to it.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, options: EngineOptions) -> None:
         self._model = model
         self._transcriber: Any = None
 

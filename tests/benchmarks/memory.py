@@ -77,10 +77,11 @@ def _together(model: Path) -> None:
     import llama_cpp
     import numpy as np
 
+    from services.models.options import EngineOptions
     from services.transcription.moonshine import Moonshine
 
     begin = _mine()
-    speech = Moonshine("tiny-en")
+    speech = Moonshine("tiny-en", EngineOptions())
     speech.load()
     speech.transcribe(np.zeros(16000 * 30, np.float32), "en")
     language = llama_cpp.Llama(str(model), n_ctx=4096, verbose=False)

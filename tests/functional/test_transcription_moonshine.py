@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from services.audio.decode import open_audio
 from services.audio.normalise import Resampler
 from services.errors import ModelError
+from services.models.options import EngineOptions
 from services.sample import MEETING
 from services.transcription.moonshine import _OPTIONS, Moonshine, _lines
 
@@ -24,7 +25,7 @@ Samples = NDArray[np.float32]
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Moonshine]:
-    moonshine = Moonshine("tiny-en")
+    moonshine = Moonshine("tiny-en", EngineOptions())
     moonshine.load()
     yield moonshine
     moonshine.unload()
@@ -95,7 +96,7 @@ def test_window_after_window_takes_no_more_memory(engine: Moonshine, susan: Samp
 
 
 def test_without_loading_there_is_nothing() -> None:
-    moonshine = Moonshine("tiny-en")
+    moonshine = Moonshine("tiny-en", EngineOptions())
     with pytest.raises(ModelError, match="not loaded"):
         moonshine.transcribe(np.zeros(16_000, np.float32), "en")
     moonshine.unload()
@@ -103,13 +104,13 @@ def test_without_loading_there_is_nothing() -> None:
 
 def test_weights_that_are_not_there_are_told() -> None:
     with pytest.raises(ModelError) as caught:
-        Moonshine("huge-en").load()
+        Moonshine("huge-en", EngineOptions()).load()
     assert "huge-en" in caught.value.message
     assert "moonshine-voice==0.0.73" in caught.value.hint
 
 
 def test_it_can_be_loaded_again(susan: Samples) -> None:
-    moonshine = Moonshine("tiny-en")
+    moonshine = Moonshine("tiny-en", EngineOptions())
     for _ in range(2):
         moonshine.load()
         assert moonshine.transcribe(susan[: 5 * 16_000], "en")
