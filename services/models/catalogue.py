@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.errors import MissingPackageError, UsageError
+from services.models.entry import ModelEntry
 from services.models.options import EngineOptions
+from services.models.whisper_models import WHISPER_LANGUAGES, WHISPER_MODELS
 from services.text import one_line
 from services.worker.handler import Json
 
@@ -17,55 +19,6 @@ Job = Literal["stt", "summary"]
 
 AUTO = "auto"
 """The language that means: find out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A model in a repository of a model hub.
-
-    Attributes:
-        repository: `OWNER/NAME`.
-        revision: Commit, 40 hex digits: what is there under this name cannot change.
-        files: The files that the engine needs.
-    """
-
-    repository: str
-    revision: str
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A model in a ZIP file with one folder in it.
-
-    Attributes:
-        url: Where it is.
-        sha256: Of the ZIP file, 64 hex digits.
-    """
-
-    url: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One model of an engine.
-
-    Attributes:
-        name: As a person writes it behind the engine's name.
-        origin: Where it is downloaded from; None where it comes with the engine's package.
-        size_mb: Size on disk in MB (10^6 bytes).
-        memory_mb: Memory of the engine's process at work with it, in MB of PSS; an estimate until it was measured.
-        languages: ISO 639-1 codes of what it understands; empty for all that the engine does.
-        licence: Of the weights.
-    """
-
-    name: str
-    origin: Hub | Archive | None = None
-    size_mb: int = 0
-    memory_mb: int = 0
-    languages: tuple[str, ...] = ()
-    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +122,19 @@ CATALOGUE = (
         languages=("en",),
         package="moonshine_voice",
         install="Install it with `pip install moonshine-voice==0.0.73`.",
+    ),
+    EngineEntry(
+        job="stt",
+        name="faster-whisper",
+        where="services.transcription.whisper:Whisper",
+        aliases=("whisper",),
+        models=WHISPER_MODELS,
+        takes_path=True,
+        detects_language=True,
+        licence="MIT",
+        languages=WHISPER_LANGUAGES,
+        package="faster_whisper",
+        install="Install it with `pip install faster-whisper`.",
     ),
     EngineEntry(
         job="summary",

@@ -40,7 +40,7 @@ def test_extractive_has_no_model() -> None:
 @pytest.mark.parametrize(
     ("job", "text", "said"),
     [
-        ("stt", "whisper", "moonshine"),
+        ("stt", "dragon", "moonshine"),
         ("stt", "extractive", "moonshine"),
         ("stt", "", "moonshine"),
         ("stt", "moonshine:base", "tiny-en"),
