@@ -2,8 +2,8 @@
 
 Methods:
     load        engine, model, options (of `EngineOptions`) -> load_s
-    transcribe  path (a file or a meeting's folder), language -> items {"segment": ...} in order of their start;
-                duration_s, speech_s, windows, channels, warnings
+    transcribe  path (a file or a meeting's folder), language, from_window -> items {"segment": ..., "batch": ...} in
+                order of their start; duration_s, speech_s, windows, channels, warnings
     follow      meeting, language, from_s -> items {"partial": ...}, {"segment": ...}, {"skipped": ...} until the
                 recording ends or the call is cancelled; segments, skipped_s, position_s
     unload      (nothing) -> {}
@@ -14,18 +14,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import ChannelPlan, Normaliser, Survey
 from services.audio.vad import VoiceDetector, detectors
 from services.errors import AudioFileError, ModelError
-from services.library.segments import Segment
+from services.library.segments import Segment, Word
 from services.models.catalogue import EngineEntry, engine_class, find_engine
 from services.models.options import EngineOptions
 from services.models.store import locate
 from services.text import clock
-from services.transcription.engine import SpeechEngine
+from services.transcription.engine import Piece, SpeechEngine
 from services.transcription.follow import Follower
 from services.transcription.plausible import believable, holds_speech
 from services.transcription.source import Source, open_source
@@ -79,7 +80,10 @@ class SpeechHost:
         return {}
 
     def transcribe(self, args: Json, call: Call) -> Json:
-        """Transcribe a file or a meeting's recording from its start to its end.
+        """Transcribe a file or a meeting's recording to its end, from the window on that is the next to do.
+
+        Decoding and voice detection always begin at the start: they take 1 to 2 thousandths of the audio's length, and
+        only so are the windows the same as without an interruption.
 
         Raises:
             AudioFileError, StorageError, UsageError, ModelError, CancelledError
@@ -87,7 +91,7 @@ class SpeechHost:
         source = open_source(Path(str(args["path"])))
         try:
             understand = self._understand(str(args["language"]))
-            return _Transcription(understand, self._front(), source, call).run()
+            return _Transcription(understand, self._front(), source, call, int(args.get("from_window", 0))).run()
         finally:
             source.close()
 
@@ -128,11 +132,7 @@ class SpeechHost:
         def understand(heard: Heard) -> list[Segment]:
             window = heard.window
             pieces = [believable(piece, window.voiced) for piece in engine.transcribe(window.samples, code)]
-            return [
-                Segment(window.start + piece.start, window.start + piece.end, piece.text, heard.speaker)
-                for piece in pieces
-                if piece is not None
-            ]
+            return [_placed(piece, window.start, heard.speaker) for piece in pieces if piece is not None]
 
         return understand
 
@@ -146,11 +146,13 @@ class _Transcription:
         front: Callable[[ChannelPlan], FrontEnd],
         source: Source,
         call: Call,
+        first: int,
     ) -> None:
         self._understand = understand
         self._front = front
         self._source = source
         self._call = call
+        self._first = first
         self._speech = 0.0
         self._windows = 0
 
@@ -184,7 +186,8 @@ class _Transcription:
             for heard in front.feed(block):
                 self._hear(heard, plan.seconds)
             frames += len(block)
-            self._call.progress(frames / plan.rate, plan.seconds, "transcribing")
+            what = "transcribing" if self._windows >= self._first else "taking up"
+            self._call.progress(frames / plan.rate, plan.seconds, what)
         for heard in front.flush():
             self._hear(heard, plan.seconds)
         seconds = frames / plan.rate
@@ -200,15 +203,25 @@ class _Transcription:
         if not holds_speech(window):
             _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
             return
+        number = self._windows
         self._windows += 1
         self._speech += window.voiced
+        if number < self._first:
+            return
         for segment in self._understand(heard):
-            self._call.item({"segment": _within(segment, duration).to_dict()})
+            self._call.item({"segment": _within(segment, duration).to_dict(), "batch": number})
+
+
+def _placed(piece: Piece, at: float, speaker: str) -> Segment:
+    """`piece` of a window that begins `at` seconds, by the time of the meeting."""
+    words = tuple(Word(at + word.start, at + word.end, word.text) for word in piece.words)
+    return Segment(at + piece.start, at + piece.end, piece.text, speaker, words)
 
 
 def _within(segment: Segment, duration: float) -> Segment:
     """`segment`, not beyond the end of the audio: the last frame of a stream is filled up with silence."""
-    return Segment(min(segment.start, duration), min(segment.end, duration), segment.text, segment.speaker)
+    words = tuple(Word(min(word.start, duration), min(word.end, duration), word.text) for word in segment.words)
+    return replace(segment, start=min(segment.start, duration), end=min(segment.end, duration), words=words)
 
 
 def create() -> Mapping[str, Method]:

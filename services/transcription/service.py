@@ -11,9 +11,10 @@ from services.events import Emit, SegmentReady
 from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
-from services.library.segments import Segment
+from services.library.segments import Segment, read_segments
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
+from services.transcription.checkpoint import finish, take_up
 from services.worker.handler import Json
 
 _WINDOW_SECONDS = 30.0
@@ -58,7 +59,7 @@ class Transcriber:
         on_progress: Callable[[float, float, str], None],
         cancel: threading.Event,
     ) -> Transcription:
-        """Write the final transcript of `meeting`, from its beginning.
+        """Write the final transcript of `meeting`; where a run like this one was interrupted, go on from there.
 
         Args:
             meeting: Where transcript.jsonl goes.
@@ -71,28 +72,37 @@ class Transcriber:
         Raises:
             CancelledError, AudioFileError, StorageError, ModelError, WorkerError
         """
-        meeting.transcript.unlink(missing_ok=True)
-        count = 0
+        checkpoint = take_up(meeting, source, _how(spec, language))
+        for segment in read_segments(meeting.transcript):
+            self._emit(SegmentReady(meeting.folder, segment, preview=False))
+        count = checkpoint.segments
         with JsonLines(meeting.transcript) as transcript:
 
             def keep(item: Json) -> None:
                 nonlocal count
                 segment = Segment.from_dict(item["segment"])
-                transcript.append(segment.to_dict())
+                transcript.append(segment.to_dict() | {"batch": int(item["batch"])})
                 count += 1
                 self._emit(SegmentReady(meeting.folder, segment, preview=False))
 
             with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
                 result = stt.run(
                     "transcribe",
-                    {"path": str(source), "language": language},
+                    {"path": str(source), "language": language, "from_window": checkpoint.window},
                     on_item=keep,
                     on_progress=on_progress,
                     step_work=_WINDOW_SECONDS,
                     cancel=cancel,
                 )
+        finish(meeting)
         return Transcription(
             float(result["duration_s"]),
             count,
             tuple(str(warning) for warning in result["warnings"]),
         )
+
+
+def _how(spec: EngineSpec, language: str) -> Json:
+    """All that the words of a transcript depend on beside the audio."""
+    options = spec.options.to_dict() if spec.options else {}
+    return {"engine": spec.engine, "model": spec.model, "language": language} | options | {"api_key": ""}

@@ -1,0 +1,146 @@
+"""A transcription that was interrupted goes on where it was, and what comes of it is what would have come anyway."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.errors import CancelledError, WorkerDiedError
+from services.events import Event, SegmentReady
+from services.hosted import HostedModel
+from services.library.meeting import Meeting
+from services.models.catalogue import EngineSpec
+from services.models.options import EngineOptions
+from services.residency import Residency
+from services.sample import MEETING
+from services.transcription.checkpoint import Checkpoint, finish, take_up
+from services.transcription.service import Transcriber, _how
+
+_SPEC = EngineSpec("moonshine", "tiny-en", EngineOptions())
+
+
+class Runs:
+    """One loaded speech model, and as many transcriptions of the sample as wanted."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._numbers = itertools.count()
+        self.events: list[Event] = []
+        self.stt = HostedModel("stt", self.events.append)
+        self.residency = Residency((self.stt,))
+        self._transcriber = Transcriber(self.stt, self.residency, self._took)
+        self.after = 0
+        self.cancel = threading.Event()
+        self.kill_after: int | None = None
+
+    def _took(self, event: Event) -> None:
+        self.events.append(event)
+        heard = sum(isinstance(each, SegmentReady) for each in self.events) - self.after
+        if self.kill_after is not None and heard == self.kill_after:
+            self.kill_after = None
+            worker = self.stt._worker
+            assert worker is not None
+            os.kill(worker.pid, signal.SIGKILL)
+
+    def meeting(self) -> Meeting:
+        return Meeting.create(self._root, f"Meeting {next(self._numbers)}")
+
+    def run(self, meeting: Meeting, spec: EngineSpec = _SPEC) -> None:
+        self.after = sum(isinstance(each, SegmentReady) for each in self.events)
+        self._transcriber.transcribe(meeting, MEETING, spec, "en", lambda *_: None, self.cancel)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    runs = Runs(tmp_path_factory.mktemp("meetings"))
+    yield runs
+    runs.residency.unload_all("the tests end")
+
+
+@pytest.fixture(scope="module")
+def whole(runs: Runs) -> bytes:
+    """The transcript of a run that nothing interrupts."""
+    meeting = runs.meeting()
+    runs.run(meeting)
+    text = meeting.transcript.read_bytes()
+    assert text.count(b"\n") > 8
+    return text
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.85, 0.99])
+def test_cut_anywhere_the_next_run_completes_it(runs: Runs, whole: bytes, share: float) -> None:
+    meeting = runs.meeting()
+    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
+    runs.run(meeting)
+    assert meeting.transcript.read_bytes() == whole
+
+
+def test_a_killed_engine_costs_no_more_than_the_window_at_hand(runs: Runs, whole: bytes) -> None:
+    meeting = runs.meeting()
+    runs.kill_after = 5
+    with pytest.raises(WorkerDiedError):
+        runs.run(meeting)
+    before = meeting.transcript.read_bytes()
+    assert whole.startswith(before)
+    assert before.count(b"\n") >= 5
+    file = meeting.transcript.stat().st_ino
+    runs.run(meeting)
+    assert meeting.transcript.read_bytes() == whole
+    assert meeting.transcript.stat().st_ino == file, "it was begun anew"
+
+
+def test_what_was_kept_is_told_again_to_who_listens_now(runs: Runs, whole: bytes) -> None:
+    meeting = runs.meeting()
+    take_up(meeting, MEETING, _how(_SPEC, "en"))
+    meeting.transcript.write_bytes(whole[: len(whole) // 2])
+    runs.run(meeting)
+    told = [event.segment.text for event in runs.events if isinstance(event, SegmentReady)][runs.after :]
+    assert told == [json.loads(line)["text"] for line in whole.splitlines()]
+
+
+def test_a_cancelled_run_is_taken_up_like_a_killed_one(runs: Runs, whole: bytes) -> None:
+    meeting = runs.meeting()
+    runs.cancel.set()
+    with pytest.raises(CancelledError):
+        runs.run(meeting)
+    runs.cancel = threading.Event()
+    runs.run(meeting)
+    assert meeting.transcript.read_bytes() == whole
+
+
+def test_what_other_options_wrote_is_not_taken_up(runs: Runs, whole: bytes) -> None:
+    meeting = runs.meeting()
+    take_up(meeting, MEETING, _how(_SPEC, "en") | {"beam": 1})
+    meeting.transcript.write_bytes(whole.replace(b'"text":"', b'"text":"WRONG '))
+    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert not meeting.transcript.exists()
+
+
+def test_a_finished_transcript_is_no_checkpoint(runs: Runs, whole: bytes) -> None:
+    meeting = runs.meeting()
+    take_up(meeting, MEETING, _how(_SPEC, "en"))
+    meeting.transcript.write_bytes(whole)
+    finish(meeting)
+    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+
+
+def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> None:
+    lines = [
+        b'{"start":0,"end":1,"text":"one","batch":0}\n',
+        b'{"start":1,"end":2,"text":"two","batch":2,"language":"de"}\n',
+        b'{"start":2,"end":3,"text":"three","batch":2,"language":"de"}\n',
+    ]
+    for damage in (b'{"start":3,"end":4,"te\n', b'{"start":3,"end":4,"text":"four","batch":1}\n', b"[]\n", b"{}\n"):
+        meeting = runs.meeting()
+        take_up(meeting, MEETING, _how(_SPEC, "en"))
+        meeting.transcript.write_bytes(b"".join([*lines, damage, *lines]))
+        assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, "de")
+        assert meeting.transcript.read_bytes() == lines[0]
