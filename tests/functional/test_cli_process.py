@@ -61,6 +61,15 @@ def test_the_sample_meeting_gives_what_its_script_says(home: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in [folder, *folder.iterdir()])
 
 
+def test_a_finished_meeting_is_printed_as_it_was_the_first_time(home: Path, speech: Path) -> None:
+    first = sotto("process", speech)
+    (folder,) = meetings(home)
+    again = sotto("process", folder)
+    assert again.code == 0
+    assert again.out == first.out
+    assert "[0:05] Others: " in again.out
+
+
 def test_one_bad_file_does_not_stop_the_others(home: Path, speech: Path, tmp_path: Path) -> None:
     done = sotto("process", tmp_path / "missing.mp3", speech, tmp_path, speech, "--json", "--summary", "none")
     assert done.code == 1

@@ -64,6 +64,7 @@ class Work:
         self.plan: Plan = plan_of(chosen)
         self._json = as_json
         self._moments: deque[Moment] = deque()
+        self._transcribing = False
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
 
@@ -116,13 +117,22 @@ class Work:
         match event:
             case StageChanged(meeting=meeting, stage="transcribe", status="running"):
                 self._moments = deque(_moments(meeting))
+                self._transcribing = True
             case SegmentReady(segment=segment):
-                self._say_moments(segment.start)
-                say(_line(segment))
-            case StageChanged(stage="transcribe", status="done"):
+                self._say_segment(segment)
+            case StageChanged(meeting=meeting, stage="transcribe", status="done"):
+                if not self._transcribing:  # it was done before: nobody told its segments
+                    self._moments = deque(_moments(meeting))
+                    for segment in read_segments(Meeting(meeting).transcript):
+                        self._say_segment(segment)
+                self._transcribing = False
                 self._say_moments(math.inf)
             case _:
                 pass
+
+    def _say_segment(self, segment: Segment) -> None:
+        self._say_moments(segment.start)
+        say(_line(segment))
 
     def _say_moments(self, until: float) -> None:
         """Notes, pauses and gaps of which the transcript has come to the place."""
