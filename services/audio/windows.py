@@ -1,4 +1,8 @@
-"""From probabilities of speech to windows that an engine can take: cut in pauses, silence left out."""
+"""From probabilities of speech to windows that an engine can take: cut in pauses, silence left out.
+
+Where nobody pauses a window is cut in speech. Then it and the next one share what lies around the cut, so that
+each word is whole in one of them at least; `services.transcription.seams` joins the words again.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ class Window:
         voiced: Seconds of it that are speech.
         certainty: Mean probability of speech over these, 0 to 1.
         peak: The highest probability.
+        overlap: Seconds at its start that are also the end of the window before: that one was cut in speech.
+        continued: Seconds at its end that are also the start of the next window, which is certain to come.
     """
 
     start: float
@@ -29,10 +35,17 @@ class Window:
     voiced: float
     certainty: float
     peak: float
+    overlap: float = 0.0
+    continued: float = 0.0
 
     @property
     def end(self) -> float:
         return self.start + len(self.samples) / RATE
+
+    @property
+    def follows(self) -> bool:
+        """Whether it goes on in the middle of what the window before it holds."""
+        return self.overlap > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class Policy:
         pad: Audio kept before and behind speech: the first and last consonants are often below the threshold.
         on: Probability at which speech begins.
         off: Probability below which it ends.
+        overlap: Two windows share so much where they had to be cut in speech, half of it on each side of the cut; never
+            more than a third of `longest`.
     """
 
     longest: float = 30.0
@@ -57,10 +72,17 @@ class Policy:
     pad: float = 0.3
     on: float = 0.4
     off: float = 0.25
+    overlap: float = 0.0
+
+
+_SURE_SILENCE = 3
+"""Frames (96 ms) without speech that lie between words: the closure of a "t" or "k" inside one is shorter."""
 
 
 class WindowCutter:
-    """Cuts one stream into windows. They are in order, do not overlap, and hold every frame of speech once.
+    """Cuts one stream into windows. They are in order and hold every frame of speech; they overlap only where one had
+    to be cut in speech. Up to the middle of an overlap speech belongs to the first window, from there to the second:
+    every frame of speech belongs to exactly one.
 
     Keeps at most `longest` seconds of audio.
 
@@ -74,6 +96,8 @@ class WindowCutter:
         self._start = start
         self._longest = max(1, _frames(policy.longest))
         self._pad = min(_frames(policy.pad), (self._longest - 1) // 2)
+        # More than a sixth on each side, and the windows would hardly advance.
+        self._half_overlap = min(_frames(policy.overlap / 2), self._longest // 6)
         self._samples = np.zeros(0, np.float32)
         self._base = 0  # frame at which `_samples` begins; frames before it are settled
         self._probabilities: list[float] = []  # of the frames from `_base` on
@@ -81,6 +105,7 @@ class WindowCutter:
         self._voice: list[bool] = []  # of the frames from `_base` on
         self._first: int | None = None  # first frame of speech that is in no window yet
         self._last = 0  # last frame of speech so far
+        self._overlap = 0  # frames from `_base` on that are also in the window before
 
     @property
     def position(self) -> float:
@@ -107,8 +132,8 @@ class WindowCutter:
         windows = []
         for probability in probabilities.tolist():
             self._note(probability)
-            if self._first is not None and (end := self._ending()) is not None:
-                windows.append(self._give(end))
+            if self._first is not None and (ending := self._ending()) is not None:
+                windows.append(self._give(*ending))
         self._forget()
         return windows
 
@@ -130,20 +155,21 @@ class WindowCutter:
 
     def _opening(self) -> int:
         assert self._first is not None
-        return max(self._base, self._first - self._pad)
+        return self._base if self._overlap else max(self._base, self._first - self._pad)
 
-    def _ending(self) -> int | None:
-        """The frame before which the window ends; None while it goes on."""
+    def _ending(self) -> tuple[int, int] | None:
+        """Where the window ends, and the frames on each side that it shares with the next; None while it goes on."""
         now = self._base + len(self._voice)
         silence, length = now - 1 - self._last, now - self._opening()
         long_enough = self._last + 1 - self._opening() >= _frames(self._policy.target)
         needed = self._policy.short_pause if long_enough else self._policy.pause
         if silence >= max(_frames(needed), 1):
-            return min(now, self._last + 1 + self._pad)
+            return min(now, self._last + 1 + self._pad), 0
         return self._cut() if length >= self._longest else None
 
-    def _cut(self) -> int:
-        """Where to cut a window that is full: in the middle of its longest silence, else in its least likely frame."""
+    def _cut(self) -> tuple[int, int]:
+        """Where to cut a window that is full: in the middle of its longest silence, else in its least likely frame, and
+        then the frames on each side that are shared."""
         assert self._first is not None
         opening = self._opening() - self._base
         behind_first = self._first + 1 - self._base
@@ -153,26 +179,38 @@ class WindowCutter:
             run = 0 if self._voice[frame] else run + 1
             if run and run >= longest_run:
                 longest_run, middle = run, frame + 1 - run // 2
-        if longest_run:
-            return self._base + middle
+        if longest_run >= (_SURE_SILENCE if self._half_overlap else 1):
+            return self._base + middle, 0
+        now = len(self._voice)
         latest = max(opening + 2 * self._longest // 3, behind_first)
-        tail = self._probabilities[latest:]
-        return self._base + (latest + tail.index(min(tail)) if tail else len(self._voice))
+        tail = self._probabilities[latest : max(latest + 1, now - self._half_overlap)]
+        cut = latest + tail.index(min(tail)) if tail else now
+        half = min(self._half_overlap, now - cut) if any(self._voice[cut:]) else 0
+        return self._base + cut, half
 
-    def _give(self, end: int) -> Window:
-        window = self._window(self._opening(), end)
-        self._drop(end)
-        later = [self._base + i for i, voice in enumerate(self._voice) if voice]
-        self._first = later[0] if later else None
+    def _give(self, cut: int, half: int = 0) -> Window:
+        """The window up to `cut` and `half` frames beyond; the next one begins `half` frames before it."""
+        window = self._window(self._opening(), cut + half, half)
+        self._drop(cut - half)
+        self._overlap = 2 * half
+        later = (self._base + i for i, voice in enumerate(self._voice[half:], half) if voice)
+        self._first = next(later, None)
         return window
 
-    def _window(self, opening: int, end: int) -> Window:
+    def _window(self, opening: int, end: int, half: int = 0) -> Window:
         at = (opening - self._base) * FRAME
         samples = self._samples[at : (end - self._base) * FRAME].copy()
         span = slice(opening - self._base, end - self._base)
         voiced = [p for p, voice in zip(self._probabilities[span], self._voice[span], strict=True) if voice]
-        start = self._start + opening * FRAME / RATE
-        return Window(start, samples, len(voiced) * FRAME / RATE, sum(voiced) / len(voiced), max(voiced))
+        return Window(
+            self._start + opening * FRAME / RATE,
+            samples,
+            len(voiced) * FRAME / RATE,
+            sum(voiced) / len(voiced),
+            max(voiced),
+            self._overlap * FRAME / RATE,
+            2 * half * FRAME / RATE,
+        )
 
     def _drop(self, frame: int) -> None:
         """Forget everything before `frame`."""

@@ -1,6 +1,8 @@
-"""Windows: whatever the pattern of speech, each bit of it is in exactly one of them."""
+"""Windows: whatever the pattern of speech, each bit of it belongs to exactly one of them."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,6 +54,14 @@ def span(window: Window) -> range:
     return range(int(numbers[0]), int(numbers[-1]) + 1)
 
 
+def committed(window: Window) -> range:
+    """The frames that belong to a window: up to the middle of what it shares, on each side."""
+    part = span(window)
+    first, last = window.overlap / 2 / FRAME_SECONDS, window.continued / 2 / FRAME_SECONDS
+    assert first == round(first) and last == round(last), "an overlap without a middle"
+    return part[round(first) : len(part) - round(last)]
+
+
 def runs(lengths: list[tuple[bool, int, float]]) -> list[float]:
     """Stretches of speech and silence as probabilities, with some unrest in each."""
     out: list[float] = []
@@ -71,6 +81,7 @@ POLICIES = st.builds(
     target=st.floats(0.0, 3.0),
     short_pause=st.floats(0.0, 1.0),
     pad=st.floats(0.0, 0.6),
+    overlap=st.one_of(st.just(0.0), st.floats(0.0, 6.0)),
 )
 
 
@@ -79,20 +90,57 @@ POLICIES = st.builds(
 def test_windows_hold_all_speech_once_in_order_and_in_size(probabilities: list[float], policy: Policy) -> None:
     """Feature: windows, Property 1: windows cover all speech exactly once, are ordered, never longer than allowed."""
     windows = cut(probabilities, policy)
-    spans = [span(window) for window in windows]
-    covered = [frame for part in spans for frame in part]
-    assert covered == sorted(set(covered)), "windows overlap or go back in time"
+    covered = [frame for window in windows for frame in committed(window)]
+    assert covered == sorted(set(covered)), "a frame belongs to two windows, or they go back in time"
     assert voiced(probabilities, policy) <= set(covered)
     longest = max(1, round(policy.longest / FRAME_SECONDS))
-    for window, part in zip(windows, spans, strict=True):
+    for window in windows:
+        part = span(window)
         assert len(part) <= longest
         assert window.start == pytest.approx(part[0] * FRAME_SECONDS)
         assert window.end == pytest.approx((part[-1] + 1) * FRAME_SECONDS)
         inside = voiced(probabilities, policy) & set(part)
-        assert inside, "a window without speech"
+        assert inside & set(committed(window)), "a window without speech of its own"
         assert window.voiced == pytest.approx(len(inside) * FRAME_SECONDS)
         assert window.peak == pytest.approx(max(probabilities[i] for i in inside))
         assert window.certainty == pytest.approx(sum(probabilities[i] for i in inside) / len(inside))
+
+
+@settings(max_examples=300, deadline=None)
+@given(PATTERNS, POLICIES)
+def test_windows_share_what_lies_around_a_cut_in_speech_and_nothing_else(
+    probabilities: list[float], policy: Policy
+) -> None:
+    """Feature: windows, Property 4: windows overlap exactly where they say so, within measure, never in a silence."""
+    windows = cut(probabilities, policy)
+    speech = voiced(probabilities, policy)
+    assert not any(window.overlap for window in windows[:1])
+    assert not any(window.continued for window in windows[-1:])
+    for before, after in pairwise(windows):
+        shared = sorted(set(span(before)) & set(span(after)))
+        assert before.continued == after.overlap == pytest.approx(len(shared) * FRAME_SECONDS)
+        assert after.follows == bool(shared)
+        assert after.start > before.start
+        assert len(shared) * FRAME_SECONDS <= min(policy.overlap + FRAME_SECONDS, policy.longest / 3 + FRAME_SECONDS)
+        if shared:
+            middle = shared[len(shared) // 2]
+            silence = 0
+            for frame in range(middle, -1, -1):
+                if frame in speech:
+                    break
+                silence += 1
+            assert silence < 3, "a cut in a silence that was sure"
+
+
+@settings(max_examples=100, deadline=None)
+@given(PATTERNS, POLICIES)
+def test_memory_is_that_of_one_window(probabilities: list[float], policy: Policy) -> None:
+    """Feature: windows, Property 5: what is kept is never more than the longest window and what was just fed."""
+    cutter, frames = WindowCutter(policy), frames_of(len(probabilities))
+    longest = max(1, round(policy.longest / FRAME_SECONDS))
+    for at in range(0, len(probabilities), 10):
+        cutter.feed(frames[at : at + 10], np.array(probabilities[at : at + 10], np.float32))
+        assert len(cutter._samples) <= (longest + 1) * FRAME
 
 
 @settings(max_examples=150, deadline=None)
@@ -100,7 +148,8 @@ def test_windows_hold_all_speech_once_in_order_and_in_size(probabilities: list[f
 def test_the_pieces_it_is_fed_in_change_nothing(probabilities: list[float], policy: Policy, pieces: list[int]) -> None:
     """Feature: windows, Property 2: cutting the stream into other pieces gives the same windows."""
     whole, parts = cut(probabilities, policy), cut(probabilities, policy, pieces)
-    assert [(w.start, w.voiced) for w in whole] == [(w.start, w.voiced) for w in parts]
+    facts = [[(w.start, w.voiced, w.overlap, w.continued) for w in windows] for windows in (whole, parts)]
+    assert facts[0] == facts[1]
     assert all((a.samples == b.samples).all() for a, b in zip(whole, parts, strict=True))
 
 
@@ -134,6 +183,30 @@ def test_without_any_silence_it_is_cut_where_speech_is_least_likely() -> None:
     policy = Policy(longest=10.0, pause=1.0, target=10.0, short_pause=1.0, pad=0.2)
     first, _ = cut(speak((0.9, 8.0), (0.5, 0.032), (0.9, 5.0)), policy)
     assert first.end == pytest.approx(8.0, abs=2 * FRAME_SECONDS)
+
+
+def test_a_cut_in_speech_is_shared_and_one_in_a_short_silence_is_not() -> None:
+    policy = Policy(longest=10.0, pause=1.0, target=10.0, short_pause=1.0, pad=0.2, overlap=2.0)
+    first, second = cut(speak((0.9, 8.0), (0.5, 0.032), (0.9, 5.0)), policy)
+    assert first.continued == second.overlap == pytest.approx(2.0, abs=2 * FRAME_SECONDS)
+    assert second.start + second.overlap / 2 == pytest.approx(8.0, abs=2 * FRAME_SECONDS)
+    assert not first.follows and second.follows
+    first, second = cut(speak((0.9, 8.0), (0.1, 0.13), (0.9, 5.0)), policy)
+    assert first.continued == second.overlap == 0.0
+
+
+def test_a_voice_that_never_pauses_is_shared_at_every_cut() -> None:
+    policy = Policy(longest=10.0, overlap=2.0)
+    windows = cut(speak((0.9, 60.0)), policy)
+    assert all(window.follows for window in windows[1:])
+    assert sum(len(committed(window)) for window in windows) * FRAME_SECONDS == pytest.approx(60.0, abs=0.1)
+
+
+def test_a_window_whose_speech_may_be_over_promises_no_other() -> None:
+    frame = FRAME_SECONDS
+    policy = Policy(longest=10 * frame, pause=2.0, target=2.0, pad=0.0, overlap=2 * frame)
+    windows = cut(speak((0.9, 8 * frame), (0.1, 100 * frame)), policy)
+    assert [(window.overlap, window.continued) for window in windows] == [(0.0, 0.0)]
 
 
 def test_after_the_target_a_short_pause_is_enough() -> None:
