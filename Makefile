@@ -59,8 +59,9 @@ $(VENV)/.build: $(LOCKS)/build.lock | $(VENV)/.made
 	@$(WHEELS) -r $(LOCKS)/build.lock
 	@touch $@
 
+# srt, a module of plain Python that vosk needs, is published as source only.
 $(VENV)/.run: $(LOCKS)/run.lock $(VENV)/.build
-	@$(WHEELS) -r $(LOCKS)/run.lock
+	@$(WHEELS) --no-binary srt --no-build-isolation -r $(LOCKS)/run.lock
 	@touch $@
 
 $(VENV)/.sotto: pyproject.toml $(VENV)/.run
