@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from services.errors import UsageError
 from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
 from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
-from services.models.catalogue import find_engine, parse_engine
+from services.models.catalogue import EngineSpec, find_engine, parse_engine
 from services.models.options import EngineOptions
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
 from services.residency import Residency
 from services.settings import Settings, TranscriptionSettings
-from services.transcription.captions import Captions
+from services.transcription.captions import Captions, no_captions
+from services.transcription.choice import captions_engine, check_captions_engine
 from services.transcription.vocabulary import read_vocabulary
 
 
@@ -32,14 +34,28 @@ def plan_of(settings: Settings) -> Plan:
     summary = settings.summary.engine
     stt = parse_engine("stt", settings.transcription.engine)
     find_engine("stt", stt.engine).check_language(settings.transcription.language, stt.model)
+    stt = replace(stt, options=_options(settings.transcription))
+    captions, missing = _captions(settings, stt)
     return Plan(
-        stt=replace(stt, options=_options(settings.transcription)),
+        stt=stt,
         summary=None if summary == "none" else parse_engine("summary", summary),
         language=settings.transcription.language,
         max_context=settings.summary.max_context,
         folder=settings.folder,
         archive=settings.recording.archive,
+        captions=captions,
+        no_captions=missing,
     )
+
+
+def _captions(settings: Settings, stt: EngineSpec) -> tuple[EngineSpec | None, UsageError | None]:
+    """The engine for captions, or why there is none: a meeting without captions is a meeting all the same."""
+    chosen = settings.transcription.captions_engine
+    check_captions_engine(chosen)
+    try:
+        return captions_engine(chosen, stt, settings.transcription.language), None
+    except UsageError as error:
+        return None, error
 
 
 def _options(chosen: TranscriptionSettings) -> EngineOptions:
@@ -140,9 +156,15 @@ class Services:
         if isinstance(event, RecordingStarted):
             self.memory.follow(event.meeting)
             if self.settings.recording.captions:
-                self.captions.start(event.meeting, self.plan.stt, self.plan.language)
+                self._caption(event.meeting)
         elif isinstance(event, ModelChanged) and event.new in (ModelState.READY.value, ModelState.UNLOADED.value):
             self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb or 0.0)
         elif isinstance(event, RecordingStopped):
             self.memory.follow(None)
             self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
+
+    def _caption(self, meeting: Path) -> None:
+        if self.plan.captions is not None:
+            self.captions.start(meeting, self.plan.captions, self.plan.language)
+        elif self.plan.no_captions is not None:
+            self._emit_outside(no_captions(self.plan.no_captions))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, MeetingBusyError, SottoError, StorageError
+from services.errors import CancelledError, MeetingBusyError, SottoError, StorageError, UsageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
@@ -44,6 +44,8 @@ class Plan:
         max_context: Largest context of a language model, in tokens.
         folder: Where the meetings of imported files go.
         archive: What a finished recording is packed into.
+        captions: The speech engine for captions while recording; None where none is fit.
+        no_captions: Why none is.
     """
 
     stt: EngineSpec
@@ -52,6 +54,8 @@ class Plan:
     max_context: int
     folder: Path
     archive: ArchiveFormat = "flac"
+    captions: EngineSpec | None = None
+    no_captions: UsageError | None = None
 
 
 @dataclass(slots=True)

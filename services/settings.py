@@ -60,6 +60,11 @@ class TranscriptionSettings(_Section):
     engine: str = "moonshine"
     """Speech recogniser, ENGINE or ENGINE:MODEL. `moonshine` is built in and speaks English."""
 
+    captions_engine: str = ""
+    """Recogniser for the captions while a recording runs; `engine` then writes the final text. Empty: the built-in one
+    where it speaks the language, else `engine` where it is on this machine and light enough to keep up. Without any
+    that is fit, a line says why there are no captions, and recording and transcript are as always."""
+
     language: str = Field(default="en", min_length=2, max_length=8)
     """Language of the meeting, as an ISO 639-1 code, or `auto` where the engine can tell it."""
 

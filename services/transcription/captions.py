@@ -83,7 +83,7 @@ class Captions:
         except CancelledError:
             _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
-            self._emit(Failed(type(error)(f"No captions: {error.message}", "The recording goes on. " + error.hint)))
+            self._emit(no_captions(error))
 
     def _watch(self, meeting: Meeting, live: JsonLines, end: threading.Event) -> None:
         """Show what another program understands, as long as there is one: two would write every word twice."""
@@ -132,6 +132,11 @@ class Captions:
                 if attempt == _RESTARTS:
                     raise
                 _log.warning("the speech process died while following; starting it again", exc_info=True)
+
+
+def no_captions(error: SottoError) -> Failed:
+    """What tells that a recording goes on without captions."""
+    return Failed(type(error)(f"No captions: {error.message}", f"The recording goes on. {error.hint}".rstrip()))
 
 
 def _segment(line: bytes) -> Segment | None:
