@@ -12,12 +12,14 @@ class Hub:
     Attributes:
         repository: `OWNER/NAME`.
         revision: Commit, 40 hex digits: what is there under this name cannot change.
-        files: The files that the engine needs.
+        files: The files that the engine needs, the weights first.
+        sha256: Of the weights, 64 hex digits, so that no mirror can serve others; empty where nobody published it.
     """
 
     repository: str
     revision: str
     files: tuple[str, ...]
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Archive:
 
     Attributes:
         url: Where it is.
-        sha256: Of the ZIP file, 64 hex digits.
+        sha256: Of the ZIP file, 64 hex digits; empty where nobody published it. What arrives is believed then.
     """
 
     url: str
@@ -40,7 +42,8 @@ class ModelEntry:
     Attributes:
         name: As a person writes it behind the engine's name.
         origin: Where it is downloaded from; None where it comes with the engine's package.
-        size_mb: Size on disk in MB (10^6 bytes).
+        size_mb: What is downloaded, in MB (10^6 bytes), or what a built-in model takes on disk. An archive takes up to
+            twice as much when it is unpacked.
         memory_mb: Memory of the engine's process at work with it, in MB of PSS; an estimate until it was measured.
         languages: ISO 639-1 codes of what it understands; empty for all that the engine does.
         licence: Of the weights.
