@@ -28,12 +28,14 @@ def plan_of(settings: Settings) -> Plan:
     """How these settings want meetings to be processed.
 
     Raises:
-        UsageError: An engine or model that does not exist, a language that the speech engine does not know, or a
-            vocabulary that cannot be read.
+        UsageError: An engine or model that does not exist, a language that the speech engine does not know, a
+            vocabulary that cannot be read, or a server without an address.
     """
     summary = settings.summary.engine
     stt = parse_engine("stt", settings.transcription.engine)
-    find_engine("stt", stt.engine).check_language(settings.transcription.language, stt.model)
+    entry = find_engine("stt", stt.engine)
+    entry.check_language(settings.transcription.language, stt.model)
+    entry.check_address(settings.transcription.url)
     stt = replace(stt, options=_options(settings.transcription))
     captions, missing = _captions(settings, stt)
     return Plan(

@@ -12,6 +12,7 @@
     +-- StorageError          a folder that cannot be written, a full disk, a damaged meeting
     +-- ModelError            a model that is missing, damaged or does not load
     |   +-- MissingPackageError   an optional package that is not installed
+    |   +-- RemoteError           a server that does not answer, or refuses
     +-- WorkerError           a child process that failed
         +-- WorkerDiedError       it ended: exit signal and last log lines
         +-- WorkerStalledError    it neither progressed nor worked
@@ -106,6 +107,10 @@ class ModelError(SottoError):
 
 class MissingPackageError(ModelError):
     title = "A package is missing"
+
+
+class RemoteError(ModelError):
+    title = "The server did not help"
 
 
 class WorkerError(SottoError):

@@ -62,6 +62,19 @@ class EngineEntry:
         """The entry of a model; None where it is not one of ours (a path, or a remote one)."""
         return next((model for model in self.models if model.name == name), None)
 
+    def check_address(self, url: str) -> None:
+        """See that an engine that works elsewhere knows where.
+
+        Raises:
+            UsageError: It is remote, and `url` is empty.
+        """
+        if self.remote and not url:
+            raise UsageError(
+                f"{self.name} sends the sound to a server, and none is set.",
+                "Set SOTTO_TRANSCRIPTION_URL, or `url` below [transcription] in config.toml, to its address up to and"
+                " with /v1.",
+            )
+
     def check_language(self, language: str, model: str = "") -> str:
         """The ISO 639-1 code in `language` (`en`, `EN`, `en-US`), where the model speaks it; empty for `auto`.
 
@@ -135,6 +148,16 @@ CATALOGUE = (
         languages=WHISPER_LANGUAGES,
         package="faster_whisper",
         install="Install it with `pip install faster-whisper`.",
+    ),
+    EngineEntry(
+        job="stt",
+        name="openai",
+        where="services.transcription.remote:Remote",
+        aliases=("remote",),
+        models=(ModelEntry("whisper-1", licence="the server's"),),
+        remote=True,
+        detects_language=True,
+        licence="the server's",
     ),
     EngineEntry(
         job="summary",

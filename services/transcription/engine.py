@@ -3,8 +3,9 @@ processes, threads, files or screens; `services.transcription.host` runs it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,4 +84,17 @@ class LanguageDetector(Protocol):
 
         Raises:
             ModelError: The engine failed, or is not loaded.
+        """
+
+
+@runtime_checkable
+class Attending(Protocol):
+    """What a speech engine is besides that may have to wait for others, such as a server."""
+
+    def attend(self, heed: Callable[[str], None]) -> None:
+        """Say what to do while it waits.
+
+        Args:
+            heed: It calls this several times a second while it waits, with what for (empty while that is not worth
+                telling). What `heed` raises ends the waiting and comes out of `transcribe`.
         """

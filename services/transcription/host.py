@@ -26,7 +26,7 @@ from services.models.catalogue import EngineEntry, engine_class, find_engine
 from services.models.options import EngineOptions
 from services.models.store import locate
 from services.text import clock
-from services.transcription.engine import Piece, SpeechEngine
+from services.transcription.engine import Attending, Piece, SpeechEngine
 from services.transcription.follow import Follower
 from services.transcription.plausible import believable, holds_speech
 from services.transcription.source import Source, open_source
@@ -91,6 +91,7 @@ class SpeechHost:
         source = open_source(Path(str(args["path"])))
         try:
             understand = self._understand(str(args["language"]))
+            self._attend(call)
             return _Transcription(understand, self._front(), source, call, int(args.get("from_window", 0))).run()
         finally:
             source.close()
@@ -104,6 +105,18 @@ class SpeechHost:
         understand = self._understand(str(args["language"]))
         start = float(args.get("from_s", 0.0))
         return Follower(Path(str(args["meeting"])), understand, self._loaded()[2], call, start).run()
+
+    def _attend(self, call: Call) -> None:
+        """Let an engine that waits for others heed this call's cancel, and tell what it waits for."""
+        _, engine, _ = self._loaded()
+        if isinstance(engine, Attending):
+
+            def heed(what: str) -> None:
+                call.check()
+                if what:  # it is a sign of life, too
+                    call.progress(0.0, 0.0, what)
+
+            engine.attend(heed)
 
     def _loaded(self) -> tuple[EngineEntry, SpeechEngine, Callable[[], VoiceDetector]]:
         if self._entry is None or self._engine is None or self._detector is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from services.audio.windows import Window
 from services.transcription.engine import Piece
@@ -53,7 +54,9 @@ def believable(piece: Piece, voiced: float) -> Piece | None:
     if len(text) > _FREE_LETTERS + _LETTERS_PER_SECOND * voiced:
         _log.info("%d letters in %.2f s of speech were not believed: %s", len(text), voiced, text)
         return None
-    return Piece(piece.start, piece.end, text) if any(letter.isalnum() for letter in text) else None
+    if not any(letter.isalnum() for letter in text):
+        return None
+    return piece if text == piece.text else replace(piece, text=text, words=())
 
 
 def without_loops(words: list[str]) -> list[str]:
