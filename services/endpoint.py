@@ -7,7 +7,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -198,7 +198,9 @@ class Endpoint:
                     )
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             moved = response.headers.get("location", "")
-            return Answer(response.status_code, kind, bytes(body), _pause(response.headers.get("retry-after")), moved)
+            return Answer(
+                response.status_code, kind, bytes(body), pause_asked(response.headers.get("retry-after")), moved
+            )
 
     def _wait(self, attempt: int, reason: str, pause: float | None, begun: float) -> float:
         """Seconds until the next attempt.
@@ -220,37 +222,44 @@ class Endpoint:
         Raises:
             RemoteError: It will go wrong every time.
         """
-        if trouble := next((e for e in _chain(error) if isinstance(e, ssl.SSLCertVerificationError)), None):
+        if why := untrusted(error):
             raise RemoteError(
-                f"{self.host} cannot be trusted: {one_line(trouble.verify_message)}.",
-                f"Look at the address and at its certificate. {KEPT}",
+                f"{self.host} cannot be trusted: {why}.", f"Look at the address and at its certificate. {KEPT}"
             ) from error
         if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
             raise RemoteError(
                 f"{self.host} cannot be asked: {self.redact(str(error))}.", "Correct `transcription.url`."
             ) from error
-        if isinstance(error, httpx2.ProxyError):
-            return "the proxy refuses"
-        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-            return "it cannot be reached"
-        if isinstance(error, httpx2.TimeoutException | TimeoutError):
-            return "it takes too long"
-        return "the connection broke off"
+        return in_words(error)
 
 
 _REASONS = {429: "it has no room for more at the moment (429)", 503: "it is not available at the moment (503)"}
 
 
-def _chain(error: BaseException | None) -> Sequence[BaseException]:
-    """An error and what led to it."""
+def untrusted(error: BaseException) -> str:
+    """Why the certificate of a server was not believed; empty where something else went wrong."""
     found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return one_line(cause.verify_message)
+        found.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
-def _pause(header: str | None) -> float | None:
+def in_words(error: httpx2.TransportError | TimeoutError) -> str:
+    """What went wrong with a connection and may go well the next time."""
+    if isinstance(error, httpx2.ProxyError):
+        return "the proxy refuses"
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return "it cannot be reached"
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
+        return "it takes too long"
+    return "the connection broke off"
+
+
+def pause_asked(header: str | None) -> float | None:
     """Seconds in a `Retry-After`, which has them or a date (RFC 9110, 10.2.3); None where there is none."""
     if header is None:
         return None
