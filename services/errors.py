@@ -13,6 +13,7 @@
     +-- ModelError            a model that is missing, damaged or does not load
     |   +-- MissingPackageError   an optional package that is not installed
     |   +-- RemoteError           a server that does not answer, or refuses
+    |   +-- DownloadError         a model that could not be fetched, or is not what it should be
     +-- WorkerError           a child process that failed
         +-- WorkerDiedError       it ended: exit signal and last log lines
         +-- WorkerStalledError    it neither progressed nor worked
@@ -111,6 +112,10 @@ class MissingPackageError(ModelError):
 
 class RemoteError(ModelError):
     title = "The server did not help"
+
+
+class DownloadError(ModelError):
+    title = "The model was not fetched"
 
 
 class WorkerError(SottoError):
