@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from services.jobs import Jobs
 from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
-from services.models.catalogue import EngineSpec, find_engine, parse_engine
+from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
 from services.models.options import EngineOptions
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
@@ -71,6 +72,29 @@ def _options(chosen: TranscriptionSettings) -> EngineOptions:
     )
 
 
+def with_engines(settings: Settings, engines: Mapping[Job, str]) -> Settings:
+    """These settings with other engines, as ENGINE or ENGINE:MODEL, or for the summary `none`.
+
+    A speech model that understands one language brings it along; any other one takes the settings' language.
+
+    Raises:
+        UsageError: There is no such speech engine or model.
+    """
+    speech, language = settings.transcription, settings.transcription.language
+    spec = parse_engine("stt", engines["stt"])
+    entry = find_engine("stt", spec.engine)
+    known = entry.model(spec.model)
+    spoken = (known.languages if known else ()) or entry.languages
+    if len(spoken) == 1 and language != AUTO:
+        language = spoken[0]
+    return settings.model_copy(
+        update={
+            "transcription": speech.model_copy(update={"engine": engines["stt"], "language": language}),
+            "summary": settings.summary.model_copy(update={"engine": engines["summary"]}),
+        }
+    )
+
+
 def request_of(settings: Settings, sources: tuple[str, ...] = (), title: str = "") -> RecordingRequest:
     """What these settings want to be recorded; `sources` and `title` where a person names others."""
     chosen = settings.recording
@@ -103,6 +127,7 @@ class Services:
     def __init__(self, settings: Settings, emit: Emit) -> None:
         self.settings = settings
         self.plan = plan_of(settings)
+        self._engines: dict[Job, str] = {"stt": settings.transcription.engine, "summary": settings.summary.engine}
         self._emit_outside = emit
         self.stt = HostedModel("stt", self._emit)
         self.llm = HostedModel("llm", self._emit)
@@ -145,6 +170,22 @@ class Services:
     def open_file(self, path: Path) -> None:
         """Process an audio or video file, or what is left to do of a meeting's folder."""
         self.jobs.submit(path, self.plan)
+
+    def choose(self, job: Job, engine: str) -> None:
+        """Write meetings up with another engine from now on; what is in the queue keeps its own.
+
+        The settings stay as they are: this holds as long as these services.
+
+        Args:
+            job: `stt` or `summary`.
+            engine: ENGINE or ENGINE:MODEL, or `none` for no summary. See `with_engines` for the language.
+
+        Raises:
+            UsageError: It cannot be used with these settings; the plan stays as it was.
+        """
+        engines = self._engines | {job: engine}
+        self.plan = plan_of(with_engines(self.settings, engines))
+        self._engines = engines
 
     def cancel(self) -> None:
         """End the processing at work; what its finished stages made stays."""
