@@ -90,8 +90,9 @@ class JsonLines:
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        line = json_bytes(record) + b"\n"
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Write lines, all of them at once: a crash leaves all or none of them."""
+        line = b"".join(json_bytes(record) + b"\n" for record in records)
         try:
             before = os.fstat(self._fd).st_size
             try:

@@ -7,16 +7,18 @@ One block goes through all of it before the next one is read, so memory does not
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.audio.spans import Span, SpanCutter
 from services.audio.vad import Framer, VoiceDetector
-from services.audio.windows import Policy, Window, WindowCutter
+from services.audio.windows import Policy, Window
 
 Samples = NDArray[np.float32]
 
@@ -52,12 +54,12 @@ class Heard:
 class _Stream:
     """One group of channels on its way."""
 
-    def __init__(self, source: MonoSource, speaker: str, detector: VoiceDetector, policy: Policy, start: float) -> None:
+    def __init__(self, source: MonoSource, speaker: str, detector: VoiceDetector, cutter: SpanCutter) -> None:
         self.source = source
         self.speaker = speaker
         self.detector = detector
         self.framer = Framer()
-        self.cutter = WindowCutter(policy, start)
+        self.cutter = cutter
 
 
 class FrontEnd:
@@ -70,6 +72,8 @@ class FrontEnd:
         start: Time of the first block, in seconds.
         ordered: Give windows out in order of their start, which may hold one back for as long as another lasts;
             otherwise each as soon as it has ended.
+        spans: For each speaker the spans to take windows from; one that is not named has all of the stream.
+        settle: Speakers whose spans begin in a pause; see `SpanCutter`.
     """
 
     def __init__(
@@ -79,8 +83,14 @@ class FrontEnd:
         policy: Policy,
         start: float = 0.0,
         ordered: bool = True,
+        spans: Mapping[str, Sequence[Span]] | None = None,
+        settle: Collection[str] = (),
     ) -> None:
-        self._streams = [_Stream(source, speaker, detector(), policy, start) for source, speaker in sources]
+        self._streams = []
+        for source, speaker in sources:
+            own = (spans or {}).get(speaker, ((start, math.inf),))
+            cutter = SpanCutter(policy, start, own, speaker in settle)
+            self._streams.append(_Stream(source, speaker, detector(), cutter))
         self._crosstalk = _Crosstalk() if len(sources) == 2 else None
         self._ordered = ordered
         self._waiting: list[Heard] = []
@@ -100,6 +110,10 @@ class FrontEnd:
     def open(self) -> list[Heard]:
         """The windows that have begun, as they are so far."""
         return [Heard(s.speaker, window) for s in self._streams if (window := s.cutter.open()) is not None]
+
+    def settled(self) -> dict[str, tuple[float, float]]:
+        """For each speaker who is listened to: since when, and up to when everything is settled, in seconds."""
+        return {s.speaker: (s.cutter.begun, s.cutter.position) for s in self._streams if s.cutter.begun is not None}
 
     def _go(self, frames: list[Samples]) -> list[Heard]:
         said = [s.detector.probabilities(part) for s, part in zip(self._streams, frames, strict=True)]
