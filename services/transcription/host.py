@@ -11,31 +11,23 @@ Methods:
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from services.audio.front import FrontEnd, Heard
-from services.audio.normalise import ChannelPlan, Normaliser, Survey
+from services.audio.front import FrontEnd
+from services.audio.normalise import ChannelPlan, Normaliser
 from services.audio.vad import VoiceDetector, detectors
-from services.errors import AudioFileError, ModelError
-from services.library.segments import Segment, Word
+from services.errors import ModelError
 from services.models.catalogue import EngineEntry, engine_class, find_engine
 from services.models.options import EngineOptions
 from services.models.store import locate
-from services.text import clock
-from services.transcription.engine import Attending, Piece, SpeechEngine
+from services.transcription.engine import Attending, SpeechEngine
 from services.transcription.follow import Follower
-from services.transcription.plausible import believable, holds_speech
-from services.transcription.source import Source, open_source
+from services.transcription.run import Run
+from services.transcription.source import open_source
+from services.transcription.understanding import Understanding
 from services.worker.handler import Call, Json, Method
-
-_SHORTENED_SECONDS = 1.0
-"""A file that is so much shorter when it is read the second time was cut in between: its transcript is not whole."""
-
-_log = logging.getLogger("sotto.transcription")
 
 
 class SpeechHost:
@@ -90,9 +82,9 @@ class SpeechHost:
         """
         source = open_source(Path(str(args["path"])))
         try:
-            understand = self._understand(str(args["language"]))
+            understanding = self._understanding(str(args["language"]))
             self._attend(call)
-            return _Transcription(understand, self._front(), source, call, int(args.get("from_window", 0))).run()
+            return Run(understanding, self._front(), source, call, int(args.get("from_window", 0))).run()
         finally:
             source.close()
 
@@ -102,9 +94,9 @@ class SpeechHost:
         Raises:
             AudioFileError, StorageError, UsageError, ModelError
         """
-        understand = self._understand(str(args["language"]))
+        understanding = self._understanding(str(args["language"]))
         start = float(args.get("from_s", 0.0))
-        return Follower(Path(str(args["meeting"])), understand, self._loaded()[2], call, start).run()
+        return Follower(Path(str(args["meeting"])), understanding.segments, self._loaded()[2], call, start).run()
 
     def _attend(self, call: Call) -> None:
         """Let an engine that waits for others heed this call's cancel, and tell what it waits for."""
@@ -133,108 +125,14 @@ class SpeechHost:
 
         return make
 
-    def _understand(self, language: str) -> Callable[[Heard], list[Segment]]:
-        """What turns a window into segments; checks the language at once.
+    def _understanding(self, language: str) -> Understanding:
+        """The engine, made ready for a language.
 
         Raises:
             UsageError: The engine does not speak it.
         """
         entry, engine, _ = self._loaded()
-        code = entry.check_language(language, self._model)
-
-        def understand(heard: Heard) -> list[Segment]:
-            window = heard.window
-            pieces = [believable(piece, window.voiced) for piece in engine.transcribe(window.samples, code)]
-            return [_placed(piece, window.start, heard.speaker) for piece in pieces if piece is not None]
-
-        return understand
-
-
-class _Transcription:
-    """One run over one source."""
-
-    def __init__(
-        self,
-        understand: Callable[[Heard], list[Segment]],
-        front: Callable[[ChannelPlan], FrontEnd],
-        source: Source,
-        call: Call,
-        first: int,
-    ) -> None:
-        self._understand = understand
-        self._front = front
-        self._source = source
-        self._call = call
-        self._first = first
-        self._speech = 0.0
-        self._windows = 0
-
-    def run(self) -> Json:
-        plan = self._survey()
-        if plan.groups:
-            self._read(plan)
-        return {
-            "duration_s": round(plan.seconds, 3),
-            "speech_s": round(self._speech, 3),
-            "windows": self._windows,
-            "channels": self._source.channels,
-            "warnings": list(self._source.warnings),
-        }
-
-    def _survey(self) -> ChannelPlan:
-        """The first pass: what the channels hold."""
-        survey = Survey(self._source.rate, self._source.channels)
-        for block in self._source.blocks():
-            self._call.check()
-            survey.feed(block)
-            self._call.progress(0.0, self._source.seconds, "measuring")
-        return survey.plan(self._source.apart)
-
-    def _read(self, plan: ChannelPlan) -> None:
-        """The second pass: windows of speech, and what is said in them."""
-        front = self._front(plan)
-        frames = 0
-        for block in self._source.blocks():
-            self._call.check()
-            for heard in front.feed(block):
-                self._hear(heard, plan.seconds)
-            frames += len(block)
-            what = "transcribing" if self._windows >= self._first else "taking up"
-            self._call.progress(frames / plan.rate, plan.seconds, what)
-        for heard in front.flush():
-            self._hear(heard, plan.seconds)
-        seconds = frames / plan.rate
-        if seconds < plan.seconds - _SHORTENED_SECONDS:
-            raise AudioFileError(
-                f"The file became shorter while it was read: {clock(plan.seconds)} at first, then {clock(seconds)}.",
-                "Process it again when nothing changes it any more.",
-            )
-
-    def _hear(self, heard: Heard, duration: float) -> None:
-        self._call.check()
-        window = heard.window
-        if not holds_speech(window):
-            _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
-            return
-        number = self._windows
-        self._windows += 1
-        self._speech += window.voiced
-        if number < self._first:
-            return
-        for segment in self._understand(heard):
-            self._call.item({"segment": _within(segment, duration).to_dict(), "batch": number})
-
-
-def _placed(piece: Piece, at: float, speaker: str) -> Segment:
-    """`piece` of a window that begins `at` seconds, by the time of the meeting."""
-    words = tuple(Word(at + word.start, at + word.end, word.text) for word in piece.words)
-    return Segment(at + piece.start, at + piece.end, piece.text, speaker, words)
-
-
-def _within(segment: Segment, duration: float) -> Segment:
-    """`segment`, not beyond the end of the audio: the last frame of a stream is filled up with silence."""
-    words = tuple(Word(min(word.start, duration), min(word.end, duration), word.text) for word in segment.words)
-    return replace(segment, start=min(segment.start, duration), end=min(segment.end, duration), words=words)
+        return Understanding(engine, entry.check_language(language, self._model))
 
 
 def create() -> Mapping[str, Method]:
