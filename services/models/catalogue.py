@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +13,7 @@ from typing import Any, Literal
 from services.errors import MissingPackageError, UsageError
 from services.models.entry import ModelEntry
 from services.models.options import EngineOptions
+from services.models.vosk_models import VOSK_MODELS
 from services.models.whisper_models import WHISPER_LANGUAGES, WHISPER_MODELS
 from services.text import one_line
 from services.worker.handler import Json
@@ -33,11 +36,13 @@ class EngineEntry:
         models: Its models, the default first. Empty: it has none to choose from.
         takes_path: Its model may be a file or folder given by path.
         remote: It runs elsewhere: its model may have any name.
-        detects_language: It can tell what language is spoken.
+        detects_language: It can tell what language is spoken: it is a `LanguageDetector` or, where it is remote, finds out
+            by itself in each window.
         licence: Of the engine.
         languages: ISO 639-1 codes of what it understands; empty for any.
         package: The module that it needs and sotto does not always have; empty for none.
         install: What to do when that module is missing.
+        machine: The only kind of machine that it runs on, as `SYSTEM-PROCESSOR`; empty for any.
     """
 
     job: Job
@@ -52,6 +57,12 @@ class EngineEntry:
     languages: tuple[str, ...] = ()
     package: str = ""
     install: str = ""
+    machine: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it runs on this kind of machine at all."""
+        return self.machine in ("", f"{sys.platform}-{os.uname().machine}")
 
     @property
     def installed(self) -> bool:
@@ -151,13 +162,36 @@ CATALOGUE = (
     ),
     EngineEntry(
         job="stt",
+        name="vosk",
+        where="services.transcription.vosk:Vosk",
+        models=VOSK_MODELS,
+        takes_path=True,
+        licence="Apache-2.0",
+        package="vosk",
+        install="Install it with `pip install vosk`.",
+    ),
+    EngineEntry(
+        job="stt",
+        name="mlx-whisper",
+        where="services.transcription.mlx:MlxWhisper",
+        aliases=("mlx",),
+        takes_path=True,
+        detects_language=True,
+        licence="MIT; the model has its own",
+        languages=(*WHISPER_LANGUAGES, "yue"),
+        package="mlx_whisper",
+        install="Install it with `pip install mlx-whisper`.",
+        machine="darwin-arm64",
+    ),
+    EngineEntry(
+        job="stt",
         name="openai",
         where="services.transcription.remote:Remote",
         aliases=("remote",),
-        models=(ModelEntry("whisper-1", licence="the server's"),),
+        models=(ModelEntry("whisper-1", licence="the server's terms"),),
         remote=True,
         detects_language=True,
-        licence="the server's",
+        licence="the server's terms",
     ),
     EngineEntry(
         job="summary",
@@ -179,21 +213,24 @@ CATALOGUE = (
 
 
 def engines(job: Job) -> tuple[EngineEntry, ...]:
-    """The engines for a job, the built-in one first."""
-    return tuple(entry for entry in CATALOGUE if entry.job == job)
+    """The engines for a job that run on this kind of machine, the built-in one first."""
+    return tuple(entry for entry in CATALOGUE if entry.job == job and entry.fits)
 
 
 def find_engine(job: Job, name: str) -> EngineEntry:
     """The entry of an engine.
 
     Raises:
-        UsageError: There is none of that name; the hint lists those there are.
+        UsageError: There is none of that name, or not for this machine; the hint lists those there are.
     """
-    for entry in engines(job):
-        if name.lower() in (entry.name, *entry.aliases):
-            return entry
+    there = f"There are: {', '.join(_choices(job))}."
+    for entry in CATALOGUE:
+        if entry.job == job and name.lower() in (entry.name, *entry.aliases):
+            if entry.fits:
+                return entry
+            raise UsageError(f"{entry.name} does not run on this machine: it is for {entry.machine} only.", there)
     what = "speech engine" if job == "stt" else "summary engine"
-    raise UsageError(f"There is no {what} {one_line(name)!r}.", f"There are: {', '.join(_choices(job))}.")
+    raise UsageError(f"There is no {what} {one_line(name)!r}.", there)
 
 
 def parse_engine(job: Job, text: str) -> EngineSpec:
@@ -210,7 +247,8 @@ def parse_engine(job: Job, text: str) -> EngineSpec:
     entry = find_engine(job, name)
     if entry.takes_path and (not entry.models or model.startswith(("/", "~", "."))):
         if not model:
-            raise UsageError(f"{entry.name} needs a model.", f"Give the path of a GGUF file: {name}:/PATH/MODEL.gguf")
+            path = "a GGUF file: {}:/PATH/MODEL.gguf" if job == "summary" else "its folder: {}:/PATH/MODEL"
+            raise UsageError(f"{entry.name} needs a model.", f"Give the path of {path.format(name)}")
         return EngineSpec(entry.name, str(Path(model).expanduser().absolute()))
     if not model:
         return EngineSpec(entry.name, entry.models[0].name if entry.models else "")
