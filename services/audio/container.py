@@ -14,12 +14,10 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
+from services.audio.blocks import Block, in_blocks
 from services.errors import AudioFileError
 from services.text import one_line
-
-Block = NDArray[np.float32]
 
 # Decoders report every damaged packet; nobody reads thousands of lines, and none may reach a terminal.
 av.logging.set_level(None)
@@ -256,20 +254,3 @@ def _trouble(container: InputContainer, streams: list[AudioStream]) -> str:
     if all(not stream.codec_context.channels for stream in streams):
         return "says that it has no channels"
     return "holds no samples"
-
-
-def in_blocks(pieces: Iterator[Block], size: int, channels: int) -> Iterator[Block]:
-    """`pieces` of any length as blocks of `size` frames."""
-    block = np.zeros((size, channels), np.float32)
-    filled = 0
-    for piece in pieces:
-        at = 0
-        while at < len(piece):
-            take = min(size - filled, len(piece) - at)
-            block[filled : filled + take] = piece[at : at + take]
-            filled, at = filled + take, at + take
-            if filled == size:
-                yield block
-                block, filled = np.zeros((size, channels), np.float32), 0
-    if filled:
-        yield block[:filled]

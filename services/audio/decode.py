@@ -7,18 +7,19 @@ import os
 import re
 import stat
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
-from services.audio.container import ContainerReader, in_blocks
+from services.audio.blocks import Block, in_blocks
 from services.errors import AudioFileError
 from services.text import one_line
 
-Block = NDArray[np.float32]
+if TYPE_CHECKING:
+    from services.audio.container import ContainerReader
 
 _log = logging.getLogger("sotto.audio")
 
@@ -33,6 +34,11 @@ _BLOCK_VALUES = 1 << 18
 _PIECE = 4096
 """Frames that a decoder is asked for at a time: what libsndfile loses with a damaged place."""
 
+_FULL_SCALE = np.float32(1 / 32768)
+
+_UNCODED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF")
+"""Containers whose 16-bit samples lie there one after another: no decoder loses anything with a damaged place."""
+
 _SANE = np.float32(2.0**32)
 """Float files hold -1 to 1, or integers as floats. Beyond any integer scale a value is damage."""
 
@@ -41,6 +47,27 @@ _SHORTER = re.compile(r"^data\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 _STREAMED = 0xFFFFFF00
 """A size from here on is what writers put there who cannot go back: it promises nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What libsndfile says of a file.
+
+    Attributes:
+        rate: Hz.
+        channels: How many.
+        frames: As far as the header can be believed; None when nobody knows.
+        note: A sentence on damage; empty where there is none.
+        exact: The samples have 16 bits: taken as such and scaled they are the same, in a third of the time.
+        plain: Nothing is encoded, so a whole block can be read at once.
+    """
+
+    rate: int
+    channels: int
+    frames: int | None
+    note: str
+    exact: bool
+    plain: bool
 
 
 class AudioFile:
@@ -61,12 +88,11 @@ class AudioFile:
         self.warnings: list[str] = []
         self._running: Generator[Block] | None = None
         _check_file(path)
-        facts = _probe(path)
-        self._sound_file = facts is not None
-        if facts is not None:
-            self.rate, self.channels, self.frames, note = facts
-            if note:
-                self._warn(note)
+        self._header = header = _probe(path)
+        if header is not None:
+            self.rate, self.channels, self.frames = header.rate, header.channels, header.frames
+            if header.note:
+                self._warn(header.note)
         else:
             container = self._container()
             self.rate, self.channels, self.frames = container.rate, container.channels, container.frames
@@ -95,21 +121,20 @@ class AudioFile:
         anything = False
         for block in running:
             anything = anything or len(block) > 0
-            yield _finite(block)
+            yield block if self._header is not None and self._header.exact else _finite(block)
         if not anything:
             raise AudioFileError(f"{self.name} holds no samples.", "The file is empty or damaged.")
 
     def _decoded(self, size: int) -> Generator[Block]:
-        yield from in_blocks(self._pieces(), size, self.channels)
+        yield from in_blocks(self._pieces(size), size, self.channels)
 
-    def _pieces(self) -> Iterator[Block]:
+    def _pieces(self, size: int) -> Iterator[Block]:
         done = 0
-        if self._sound_file:
+        if self._header is not None:
             try:
-                with soundfile.SoundFile(os.fsencode(self.path)) as file:
-                    while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
-                        done += len(piece)
-                        yield piece
+                for piece in self._sounded(self._header, size):
+                    done += len(piece)
+                    yield piece
             except (soundfile.SoundFileError, RuntimeError) as error:
                 _log.info("libsndfile stopped after %d frames of %s: %s", done, self.name, error)
                 self._warn("Parts of the file are damaged and were passed over.")
@@ -118,6 +143,17 @@ class AudioFile:
                     self._warn("The file is shorter than its header says; it may have been cut short.")
                 return
         yield from self._contained(done)
+
+    def _sounded(self, header: _Header, size: int) -> Iterator[Block]:
+        """libsndfile's samples, float32 (frames, channels)."""
+        with soundfile.SoundFile(os.fsencode(self.path)) as file:
+            if not header.exact:
+                while len(piece := file.read(_PIECE, dtype="float32", always_2d=True)):
+                    yield piece
+                return
+            pcm = np.empty((size if header.plain else min(size, _PIECE), header.channels), np.int16)
+            while len(got := file.read(out=pcm)):
+                yield got * _FULL_SCALE
 
     def _contained(self, skip: int) -> Iterator[Block]:
         """PyAV's samples after the first `skip` frames, which libsndfile has delivered."""
@@ -139,6 +175,8 @@ class AudioFile:
     def _container(self) -> ContainerReader:
         if _has_absurd_chunk(self.path):
             raise AudioFileError(f"The header of {self.name} is damaged.", "Choose another file.")
+        from services.audio.container import ContainerReader  # here: FFmpeg takes 20 MB, which most files do not need
+
         try:
             return ContainerReader(self.path, self._warn)
         except AudioFileError as error:
@@ -195,8 +233,8 @@ def _check_file(path: Path) -> None:
         raise AudioFileError(f"{one_line(str(path))} cannot be read: {reason}.", "Look at its permissions.") from error
 
 
-def _probe(path: Path) -> tuple[int, int, int | None, str] | None:
-    """Rate, channels, frames and a note on damage by libsndfile; None where PyAV has to read the file.
+def _probe(path: Path) -> _Header | None:
+    """What libsndfile says of the file; None where PyAV has to read the file.
 
     Ogg goes to PyAV: libsndfile ends after the first of several streams in one file.
     """
@@ -212,7 +250,9 @@ def _probe(path: Path) -> tuple[int, int, int | None, str] | None:
             cut = _SHORTER.search(sound.extra_info)
             short = cut is not None and int(cut[2]) < int(cut[1]) < _STREAMED
             note = "The file is shorter than its header says; it may have been cut short." if short else ""
-            return sound.samplerate, sound.channels, frames, note
+            exact = sound.subtype == "PCM_16"
+            plain = exact and sound.format in _UNCODED
+            return _Header(sound.samplerate, sound.channels, frames, note, exact, plain)
     except (soundfile.SoundFileError, RuntimeError):
         return None
 

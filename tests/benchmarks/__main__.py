@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("screen", "memory", "wer", "summary", "capture", "archive")
+ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise")
 
 
 def main(arguments: list[str]) -> int:

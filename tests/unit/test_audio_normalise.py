@@ -48,19 +48,20 @@ def likeness(one: Block, other: Block) -> float:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from([8000, 11025, 16000, 22257, 44100, 48000, 96000, 192000]),
+    st.one_of(st.sampled_from([8000, 11025, 16000, 22257, 44100, 48000, 96000, 192000]), st.integers(8000, 192_000)),
     st.integers(0, 30_000),
-    st.lists(st.integers(0, 9000), max_size=4),
+    st.lists(st.integers(0, 30_000), max_size=6),
 )
 def test_no_sample_is_lost(rate: int, frames: int, cuts: list[int]) -> None:
-    """Feature: normaliser, Property 1: ceil(n * 16000 / rate) samples come out, whatever pieces go in."""
+    """Feature: normaliser, Property 1: ceil(n * 16000 / rate) samples come out, the same ones whatever pieces go in."""
     samples = np.random.default_rng(frames).normal(0, 0.1, frames).astype(np.float32)
     edges = sorted({0, frames, *(cut for cut in cuts if cut < frames)})
-    resampler = Resampler(rate)
+    resampler, at_once = Resampler(rate), Resampler(rate)
     parts = [resampler.feed(samples[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
     out = np.concatenate([*parts, resampler.flush()])
     assert len(out) == -(-frames * RATE // rate)
     assert out.dtype == np.float32
+    assert np.array_equal(out, np.concatenate([at_once.feed(samples), at_once.flush()]))
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
@@ -69,7 +70,7 @@ def test_streaming_gives_what_resampling_at_once_gives(rate: int) -> None:
     resampler = Resampler(rate)
     parts = [resampler.feed(samples[at : at + 1000]) for at in range(0, len(samples), 1000)]
     streamed = np.concatenate([*parts, resampler.flush()])
-    whole = soxr.resample(samples, rate, RATE)
+    whole = soxr.resample(samples.astype(np.float64), rate, RATE, quality="VHQ")
     length = min(len(streamed), len(whole))
     error = np.sqrt(np.mean((streamed[:length] - whole[:length]) ** 2))
     assert error < 1 / 32768  # one step of 16 bits
@@ -161,11 +162,7 @@ def test_the_survey_does_not_depend_on_the_blocks(sizes: list[int]) -> None:
     while at < len(audio):
         parts.append(audio[at : at + sizes[turn % len(sizes)]])
         at, turn = at + len(parts[-1]), turn + 1
-    one, other = survey(parts, RATE, 2).plan(), plan_of(audio)
-    assert [group.speaker for group in one.groups] == [group.speaker for group in other.groups]
-    for a, b in zip(one.groups, other.groups, strict=True):
-        assert a.weights == pytest.approx(b.weights, rel=1e-4)
-        assert a.offset == pytest.approx(b.offset, rel=1e-3, abs=1e-6)
+    assert survey(parts, RATE, 2).plan() == plan_of(audio)
 
 
 @settings(max_examples=100, deadline=None)

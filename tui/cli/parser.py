@@ -43,7 +43,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--version", action="version", version=f"sotto {__version__}")
     parser.set_defaults(run=_lazy("app"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_record, _status, _stop, _attach, _process, _recover, _demo, _devices, _doctor, _monitor):
+    for add in (_record, _status, _stop, _attach, _process, _normalize, _recover, _demo, _devices, _doctor, _monitor):
         add(commands)
     return cast(Arguments, parser.parse_args(argv))
 
@@ -167,6 +167,23 @@ def _process(commands: Subparsers) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video file, or a meeting's folder")
     _engines(parser)
     _json(parser)
+
+
+def _normalize(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "normalize",
+        "Write a recording as one 16 kHz mono file at an even level, as the speech engines hear it",
+        "sotto normalize meeting.m4a meeting.wav",
+        "sotto normalize interview.wav interview.flac",
+    )
+    parser.add_argument("source", metavar="IN", help="audio or video file")
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        help="the new file, .wav (16 bits) or .flac; one of that name is replaced. All channels become one: two people "
+        "who were recorded apart, one in each channel, are brought to the same level and mixed",
+    )
 
 
 def _demo(commands: Subparsers) -> None:
