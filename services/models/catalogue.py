@@ -36,8 +36,8 @@ class EngineEntry:
         models: Its models, the default first. Empty: it has none to choose from.
         takes_path: Its model may be a file or folder given by path.
         remote: It runs elsewhere: its model may have any name.
-        detects_language: It can tell what language is spoken: it is a `LanguageDetector` or, where it is remote, finds out
-            by itself in each window.
+        detects_language: It can tell what language is spoken: it is a `LanguageDetector`, or remote and finds out by
+            itself in each window.
         licence: Of the engine.
         languages: ISO 639-1 codes of what it understands; empty for any.
         package: The module that it needs and sotto does not always have; empty for none.

@@ -9,7 +9,7 @@ from typing import Literal
 from services.errors import UsageError
 from services.models.catalogue import CATALOGUE, EngineEntry, EngineSpec, Job, find_engine
 from services.models.entry import ModelEntry
-from services.models.store import is_installed
+from services.models.store import is_installed, part_of, size_of
 from services.models.vosk_models import SPEAKER_MODEL
 
 State = Literal["built in", "here", "absent", "no package", "remote", "no address", "a path"]
@@ -32,6 +32,7 @@ class Offer:
         memory_mb: Of its process at work, in MB; likewise.
         licence: Of the weights, or of an engine without.
         hint: What to do before it can be used; empty where nothing has to be done.
+        arrived_mb: What is here of a download that was broken off, in MB.
         downloads: It can be downloaded and removed.
         helper: It helps another model and writes nothing by itself.
     """
@@ -44,6 +45,7 @@ class Offer:
     memory_mb: int = 0
     licence: str = ""
     hint: str = ""
+    arrived_mb: float = 0.0
     downloads: bool = False
     helper: bool = False
 
@@ -60,7 +62,7 @@ def offers(url: str = "", chosen: Iterable[tuple[Job, EngineSpec]] = ()) -> list
         url: The address of the remote speech engine, empty for none.
         chosen: What is in use: a model that was given by path, or a remote one of another name, is listed, too.
     """
-    listed = [offer for entry in CATALOGUE for offer in _offers_of(entry, url)]
+    listed = [offer for entry in CATALOGUE if entry.fits for offer in _offers_of(entry, url)]
     known = {(offer.job, offer.spec.engine, offer.spec.model) for offer in listed}
     for job, spec in chosen:
         if spec != NO_SUMMARY and (job, spec.engine, spec.model) not in known:
@@ -91,6 +93,7 @@ def _offer(entry: EngineEntry, model: ModelEntry, url: str) -> Offer:
         model.memory_mb,
         model.licence or entry.licence,
         hint,
+        size_of(part_of(entry.name, model.name)) / 1e6 if state == "absent" else 0.0,
         model.origin is not None,
         (entry.name, model.name) == ("vosk", SPEAKER_MODEL),
     )

@@ -35,11 +35,17 @@ def read_answer(answer: Answer, seconds: float) -> list[Piece]:
         raise ValueError("no JSON") from error
     told = said if isinstance(said, dict) else {"text": said}
     if isinstance(told.get("text"), str) or isinstance(told.get("segments"), list):
-        return _pieces(told, seconds)
+        return pieces_of(told, seconds)
     raise ValueError("JSON without a text")
 
 
-def _pieces(said: Mapping[str, Any], seconds: float) -> list[Piece]:
+def pieces_of(said: Mapping[str, Any], seconds: float) -> list[Piece]:
+    """The pieces in what Whisper tells as `verbose_json`, which its own libraries give as plain data.
+
+    Args:
+        said: `text`, `segments` and `words` are read, as far as they are there.
+        seconds: Length of the window.
+    """
     heard = _words(said.get("words"), seconds)
     pieces: list[Piece] = []
     floor = 0.0

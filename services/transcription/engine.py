@@ -63,7 +63,7 @@ class SpeechEngine(Protocol):
 
         Args:
             samples: float32 (n,), 16 kHz mono, -1 to 1, a window by its policy; holds speech.
-            language: ISO 639-1 code, one that the catalogue lists for the model.
+            language: ISO 639-1 code, one that the catalogue lists for the model. Of a remote engine it may be empty.
 
         Returns:
             Pieces in order of time; none where nothing was understood.
@@ -73,8 +73,10 @@ class SpeechEngine(Protocol):
         """
 
 
+@runtime_checkable
 class LanguageDetector(Protocol):
-    """What a speech engine is besides whose catalogue entry says `detects_language`."""
+    """What a speech engine is besides whose catalogue entry says `detects_language`. A remote engine is none: with an
+    empty language the server finds out by itself."""
 
     def detect(self, samples: NDArray[np.float32]) -> tuple[str, float]:
         """The language that is spoken in a window, as an ISO 639-1 code, and its probability.

@@ -18,6 +18,7 @@ from services.models.options import EngineOptions
 from services.text import one_line
 from services.transcription.answer import read_answer
 from services.transcription.engine import Piece
+from services.transcription.vocabulary import prompt_of
 
 _POLICY = Policy(longest=30.0, pause=3.0, target=20.0, short_pause=0.3, pad=0.3)
 """Whisper, which answers behind most such addresses, was trained on 30 s and costs the same for less. So windows are
@@ -32,8 +33,6 @@ _FORMATS: Sequence[dict[str, str | list[str]]] = (
 """What is asked for, the best first. Which of them a server takes depends on it and on the model."""
 
 _REFUSED_FORM = (400, 415, 422)
-_LONGEST_PROMPT = 600
-"""Letters. Whisper heeds the last 224 tokens of a prompt, about 3 letters each in names."""
 
 
 class Remote:
@@ -115,7 +114,7 @@ class Remote:
         form: dict[str, str | list[str]] = {"model": self._model}
         if language:
             form["language"] = language
-        if prompt := _prompt(self._options.vocabulary):
+        if prompt := prompt_of(self._options.vocabulary):
             form["prompt"] = prompt
         return form
 
@@ -133,17 +132,6 @@ def _wav(samples: NDArray[np.float32]) -> bytes:
         sound.setframerate(RATE)
         sound.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
     return file.getvalue()
-
-
-def _prompt(vocabulary: Sequence[str]) -> str:
-    """As many terms as a server heeds, in their order."""
-    prompt = ""
-    for term in vocabulary:
-        longer = f"{prompt}, {term}" if prompt else term
-        if len(longer) > _LONGEST_PROMPT:
-            break
-        prompt = longer
-    return prompt
 
 
 def _refused(endpoint: Endpoint, answer: Answer, model: str) -> RemoteError:

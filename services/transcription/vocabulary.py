@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.errors import UsageError
@@ -9,6 +10,9 @@ from services.text import one_line
 
 _MOST_TERMS = 500
 _LONGEST_TERM = 100
+
+_LONGEST_PROMPT = 600
+"""Letters. Whisper heeds the last 224 tokens of a prompt, about 3 letters each in names."""
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
@@ -26,3 +30,14 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
         ) from error
     terms = (one_line(line.partition("#")[0], _LONGEST_TERM).strip() for line in lines)
     return tuple(dict.fromkeys(term for term in terms if term))[:_MOST_TERMS]
+
+
+def prompt_of(terms: Sequence[str]) -> str:
+    """The prompt that makes Whisper expect these terms: as many as it heeds, in their order."""
+    prompt = ""
+    for term in terms:
+        longer = f"{prompt}, {term}" if prompt else term
+        if len(longer) > _LONGEST_PROMPT:
+            break
+        prompt = longer
+    return prompt

@@ -16,7 +16,7 @@ from services import __version__, paths, settings
 from services.core import plan_of
 from services.errors import SottoError, UsageError
 from services.memory import probe
-from services.models.catalogue import CATALOGUE
+from services.models.catalogue import engines
 from services.recording.client import attach, list_devices
 from services.recording.messages import SYSTEM, Device
 from services.text import clock, one_line
@@ -105,7 +105,7 @@ def _recorder() -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    for entry in CATALOGUE:
+    for entry in (*engines("stt"), *engines("summary")):
         what = "speech" if entry.job == "stt" else "summary"
         if entry.installed:
             yield Finding(what, "ok", f"{entry.name} ({entry.licence})")
