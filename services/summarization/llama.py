@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.cores import cores
 from services.errors import ModelError
 from services.library.segments import Segment
 from services.summarization import fitting, gguf, minutes, prompt
@@ -19,7 +20,7 @@ from services.summarization.chat import Frame, Framer
 from services.summarization.engine import Summary, Watch, has_speech, heading
 from services.summarization.extractive import digest
 from services.summarization.fitting import Room
-from services.summarization.runtime import Model, threads
+from services.summarization.runtime import Model
 from services.text import clean, one_line
 
 _TITLE_ROOM = 48
@@ -78,7 +79,7 @@ class Llama:
             "context": context,
             "trained_context": loaded.trained_context,
             "transcript_tokens": body,
-            "threads": threads(),
+            "threads": cores(),
             "model": loaded.description,
             "size_mb": round(loaded.size_mb, 1),
             "chat_template": framer.templated,

@@ -17,8 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from services.cores import cores, wait_asleep
 from services.errors import MissingPackageError, ModelError
 from services.text import one_line
 
@@ -46,9 +45,7 @@ def library() -> Any:
     Raises:
         MissingPackageError: It is not installed.
     """
-    # Threads that wait for each other must sleep: where they spin and somebody else needs a core, most of the time is
-    # spent spinning (on two cores, one of them busy: 1 token a second instead of 64).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_asleep()
     try:
         lib = importlib.import_module("llama_cpp")
     except ImportError as error:
@@ -73,12 +70,6 @@ def _log_callback(lib: Any) -> Any:
             _log.log(logging.ERROR if level == _LEVEL_ERROR else logging.INFO, "%s", line)
 
     return lib.llama_log_callback(listen)
-
-
-def threads() -> int:
-    """Physical processor cores that this process may use: what arithmetic can keep busy."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(psutil.cpu_count(logical=False) or 1, allowed or 1))
 
 
 class Model:
@@ -213,7 +204,7 @@ class Model:
         params = lib.llama_context_default_params()
         params.n_ctx = tokens
         params.n_batch = params.n_ubatch = min(_BATCH, tokens)
-        params.n_threads = params.n_threads_batch = threads()
+        params.n_threads = params.n_threads_batch = cores()
         params.swa_full = False
         params.no_perf = True
         self._context = lib.llama_init_from_model(self._model, params)
