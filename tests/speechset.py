@@ -82,7 +82,12 @@ class HeldCall:
             raise CancelledError("Cancelled.")
 
     def segments(self) -> list[Json]:
-        return [item["segment"] for item in self.items if "segment" in item]
+        """Of a transcription, or of captions."""
+        return [
+            segment
+            for item in self.items
+            for segment in item.get("segments", [item["segment"]] if "segment" in item else [])
+        ]
 
     def text(self) -> str:
         return " ".join(str(segment["text"]) for segment in self.segments())

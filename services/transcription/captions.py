@@ -9,12 +9,13 @@ from pathlib import Path
 
 from services.errors import CancelledError, SottoError, WorkerDiedError
 from services.events import CaptionChanged, Emit, Failed, SegmentReady
-from services.files import JsonLines, read_json_lines
+from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
+from services.transcription.live import position
 from services.worker.handler import Json
 
 _log = logging.getLogger(__name__)
@@ -100,29 +101,35 @@ class Captions:
                         self._emit(SegmentReady(meeting.folder, segment, preview=True))
 
     def _follow(self, meeting: Meeting, live: JsonLines, language: str, end: threading.Event) -> None:
-        position = _position(meeting.live)
+        reached = position(meeting.live)
 
         def show(item: Json) -> None:
-            nonlocal position
-            if "segment" in item:
-                segment = Segment.from_dict(item["segment"])
-                position = segment.end
-                live.append(segment.to_dict())
-                self._emit(CaptionChanged(meeting.folder, segment.speaker, ""))
-                self._emit(SegmentReady(meeting.folder, segment, preview=True))
+            nonlocal reached
+            if "heard" in item:
+                segments = [Segment.from_dict(data) for data in item["segments"]]
+                live.append(*(segment.to_dict() for segment in segments), {"heard": item["heard"]})
+                reached = reached.after(item)
+                for segment in segments:
+                    self._emit(CaptionChanged(meeting.folder, segment.speaker, ""))
+                    self._emit(SegmentReady(meeting.folder, segment, preview=True))
             elif "partial" in item and not end.is_set():
                 partial = item["partial"]
                 self._emit(CaptionChanged(meeting.folder, str(partial["speaker"]), str(partial["text"])))
             elif "skipped" in item:
-                position = float(item["skipped"]["end"])
                 live.append({"skipped": item["skipped"]})
+                reached = reached.after(item)
 
         for attempt in range(_RESTARTS + 1):
             try:
                 self._stt.load_model(end)
                 self._stt.run(
                     "follow",
-                    {"meeting": str(meeting.folder), "language": language, "from_s": position},
+                    {
+                        "meeting": str(meeting.folder),
+                        "language": language,
+                        "from_s": reached.start,
+                        "heard": reached.heard,
+                    },
                     on_item=show,
                     on_progress=lambda *_: None,
                     cancel=end,
@@ -145,12 +152,3 @@ def _segment(line: bytes) -> Segment | None:
         return Segment.from_dict(json.loads(line))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _position(live: Path) -> float:
-    """Where the captions of a recording stand, in seconds: another app may have followed it before."""
-    last = 0.0
-    for record in read_json_lines(live):
-        end = record.get("skipped", record).get("end", 0.0)
-        last = max(last, end) if isinstance(end, int | float) else last
-    return last

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import LiveNormaliser
 from services.audio.vad import VoiceDetector
-from services.audio.windows import Policy
+from services.audio.windows import Policy, Window
 from services.library.meeting import Meeting
 from services.library.segments import Segment
 from services.recording.reader import MeetingAudio
@@ -23,12 +24,19 @@ from services.worker.handler import Call, Json
 POLICY = Policy(longest=12.0, pause=0.6, target=12.0)
 """An utterance ends at a short pause: people want to read it, accuracy comes with the final pass."""
 
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.15
 _STEP_SECONDS = 1.0
-_PARTIAL_SECONDS = 1.5
+_FIRST_PARTIAL_SECONDS = 0.5
+_PARTIAL_SECONDS = 0.4
 """So much new speech is worth working an open utterance out again."""
 
-_FIRST_PARTIAL_SECONDS = 0.7
+_REST_SECONDS = 0.1
+"""So much is, too, when the speaker has paused: more may not come."""
+
+_PAUSED_SECONDS = 0.2
+_PARTIAL_SHARE = 0.5
+"""Open utterances may take so much of the time; a slow engine works them out more rarely."""
+
 _PARTIALS_UP_TO_BEHIND = 2.0
 """Further behind than this, open utterances are not worked out: time goes into catching up."""
 
@@ -36,19 +44,27 @@ _SKIP_BEHIND = 30.0
 _RESUME_BEHIND = 5.0
 """After a skip the captions go on so far behind the recording, so that they begin with a whole sentence."""
 
+_MARK_SECONDS = 15.0
+"""A channel that is silent tells so often that it is."""
+
 Understand = Callable[[Heard], list[Segment]]
 
 
 @dataclass(slots=True)
-class _Partial:
-    """What was last shown of a speaker's open utterance."""
+class _Open:
+    """An utterance that goes on. In seconds: speech in it that was worked out, speech in it, and where that ends."""
 
-    start: float
-    voiced: float
+    shown: float = 0.0
+    voiced: float = 0.0
+    spoken: float = 0.0
 
 
 class Follower:
     """Follows one recording to its end.
+
+    It sends `{"partial": {speaker, start, text}}` of open utterances, `{"heard": {speaker, start, end}, "segments":
+    [...]}` of windows that have ended, and of silence from time to time, and `{"skipped": {start, end}}`. What was
+    heard of a speaker is everything that was taken into account, once: what is missing there is in no caption.
 
     Args:
         folder: The meeting.
@@ -56,22 +72,34 @@ class Follower:
         detector: Makes a voice detector.
         call: Receives the items; ends the work when cancelled.
         start: Where to begin, in seconds.
+        heard: Where to begin with speakers of whom more was heard before.
 
     Raises:
         AudioFileError, StorageError: There is no recording to follow.
     """
 
     def __init__(
-        self, folder: Path, understand: Understand, detector: Callable[[], VoiceDetector], call: Call, start: float
+        self,
+        folder: Path,
+        understand: Understand,
+        detector: Callable[[], VoiceDetector],
+        call: Call,
+        start: float,
+        heard: Mapping[str, float],
     ) -> None:
         self._understand = understand
         self._detector = detector
         self._call = call
         self._audio = MeetingAudio(folder)
         self._speakers = speakers(Meeting(folder), self._audio.channels)
-        self._position = round(start * self._audio.rate)
-        self._front = self._new_front()
-        self._shown: dict[str, _Partial] = {}
+        self._heard = {label: heard[label] for label in self._speakers if label in heard}
+        begins = {label: self._heard.get(label, start) for label in self._speakers}
+        self._position = math.floor(min(begins.values()) * self._audio.rate)
+        # What was skipped ends anywhere; what was heard ends in a pause.
+        unheard = {label for label, begin in begins.items() if begin > 0} - self._heard.keys()
+        self._front = self._new_front(begins, unheard)
+        self._open: dict[str, _Open] = {}
+        self._rest_until = 0.0
         self._segments = 0
         self._skipped = 0.0
 
@@ -83,8 +111,9 @@ class Follower:
                 if self._behind > _SKIP_BEHIND:
                     self._skip()
                 if not self._step() and not growing:
-                    self._commit(self._front.flush())
+                    self._finish()
                     break
+            self._mark(0.0)
         return {
             "segments": self._segments,
             "skipped_s": round(self._skipped, 3),
@@ -104,6 +133,7 @@ class Follower:
             return False
         self._position += len(block)
         self._commit(self._front.feed(block * np.float32(1 / 32768)))
+        self._mark(_MARK_SECONDS)
         behind = self._behind
         if behind <= _PARTIALS_UP_TO_BEHIND:
             self._show_open()
@@ -112,37 +142,84 @@ class Follower:
         return True
 
     def _commit(self, ended: list[Heard]) -> None:
+        for speaker, (begun, _) in self._front.settled().items():
+            self._heard.setdefault(speaker, begun)
         for heard in ended:
             segments = self._understand(heard) if holds_speech(heard.window) else []
-            for segment in segments:
-                self._call.item({"segment": segment.to_dict()})
-                self._segments += 1
-            if self._shown.pop(heard.speaker, None) is not None and not segments:
-                self._call.item({"partial": {"speaker": heard.speaker, "start": heard.window.start, "text": ""}})
+            self._segments += len(segments)
+            self._tell_heard(heard.speaker, heard.window.end, segments)
+            if self._open.pop(heard.speaker, _Open()).shown and not segments:
+                self._clear(heard.speaker)
+
+    def _tell_heard(self, speaker: str, end: float, segments: list[Segment]) -> None:
+        """Tell that all up to `end` was taken into account, and what was said there."""
+        start, end = self._heard[speaker], min(end, self._position / self._audio.rate)  # a last frame is filled up
+        if end > start or segments:
+            self._heard[speaker] = end
+            heard = {"speaker": speaker, "start": round(start, 3), "end": round(end, 3)}
+            self._call.item({"heard": heard, "segments": [segment.to_dict() for segment in segments]})
+
+    def _mark(self, least: float) -> None:
+        """Tell how far the speakers were heard who have said nothing for `least` seconds."""
+        for speaker, (_, settled) in self._front.settled().items():
+            if settled - self._heard[speaker] > least:
+                self._tell_heard(speaker, settled, [])
+
+    def _finish(self) -> None:
+        """The recording has ended, and all of it was read."""
+        end = self._position / self._audio.rate
+        listened = self._front.settled()
+        self._commit(self._front.flush())
+        for speaker in listened:
+            self._tell_heard(speaker, end, [])
 
     def _show_open(self) -> None:
         """Work out what is being said, where enough of it is new."""
         for heard in self._front.open():
-            window, last = heard.window, self._shown.get(heard.speaker)
-            needed = last.voiced + _PARTIAL_SECONDS if last else _FIRST_PARTIAL_SECONDS
-            if self._call.cancelled or window.voiced < needed or not holds_speech(window):
+            window, utterance = heard.window, self._open.setdefault(heard.speaker, _Open())
+            if window.voiced > utterance.voiced:
+                utterance.voiced, utterance.spoken = window.voiced, window.end
+            if self._call.cancelled or not self._worth(window, utterance) or not holds_speech(window):
                 continue
-            self._shown[heard.speaker] = _Partial(window.start, window.voiced)
+            utterance.shown = window.voiced
+            begun = time.monotonic()
             text = " ".join(segment.text for segment in self._understand(heard))
+            self._rest_until = begun + (time.monotonic() - begun) / _PARTIAL_SHARE
             if text:
                 self._call.item({"partial": {"speaker": heard.speaker, "start": round(window.start, 3), "text": text}})
 
-    def _skip(self) -> None:
-        """Let go of what is too far back; the final pass transcribes it from disk."""
-        self._commit(self._front.flush())
-        target = self._audio.frames - round(_RESUME_BEHIND * self._audio.rate)
-        start, end = self._position / self._audio.rate, target / self._audio.rate
-        self._call.item({"skipped": {"start": round(start, 3), "end": round(end, 3)}})
-        self._skipped += end - start
-        self._position = target
-        self._front = self._new_front()
+    def _worth(self, window: Window, utterance: _Open) -> bool:
+        """Whether it is time to work an open utterance out."""
+        new = window.voiced - utterance.shown
+        if not utterance.shown:
+            enough = new >= _FIRST_PARTIAL_SECONDS
+        elif window.end - utterance.spoken >= _PAUSED_SECONDS:
+            enough = new >= _REST_SECONDS
+        else:
+            enough = new >= _PARTIAL_SECONDS
+        return enough and time.monotonic() >= self._rest_until
 
-    def _new_front(self) -> FrontEnd:
+    def _clear(self, speaker: str) -> None:
+        self._call.item({"partial": {"speaker": speaker, "start": 0.0, "text": ""}})
+
+    def _skip(self) -> None:
+        """Let go of what is too far back. It is transcribed from disk afterwards, with the utterance that was open."""
+        rate = self._audio.rate
+        self._mark(0.0)
+        for speaker in self._open:
+            self._clear(speaker)
+        self._open.clear()
+        begun = min(self._heard.values(), default=self._position / rate)
+        self._position = self._audio.frames - round(_RESUME_BEHIND * rate)
+        end = self._position / rate
+        self._call.item({"skipped": {"start": round(begun, 3), "end": round(end, 3)}})
+        self._skipped += end - begun
+        self._heard.clear()
+        self._front = self._new_front(dict.fromkeys(self._speakers, end), set(self._speakers))
+
+    def _new_front(self, begins: Mapping[str, float], settle: set[str]) -> FrontEnd:
         rate = self._audio.rate
         sources = [(LiveNormaliser(channel, rate), label) for channel, label in enumerate(self._speakers)]
-        return FrontEnd(sources, self._detector, POLICY, self._position / rate, ordered=False)
+        spans = {label: ((begin, math.inf),) for label, begin in begins.items()}
+        start = self._position / rate
+        return FrontEnd(sources, self._detector, POLICY, start, ordered=False, spans=spans, settle=settle)

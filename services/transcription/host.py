@@ -4,8 +4,8 @@ Methods:
     load        engine, model, options (of `EngineOptions`) -> load_s
     transcribe  path (a file or a meeting's folder), language, from_window -> items {"segment": ..., "batch": ...} in
                 order of their start; duration_s, speech_s, windows, channels, warnings
-    follow      meeting, language, from_s -> items {"partial": ...}, {"segment": ...}, {"skipped": ...} until the
-                recording ends or the call is cancelled; segments, skipped_s, position_s
+    follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
+                {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
     unload      (nothing) -> {}
 """
 
@@ -96,7 +96,8 @@ class SpeechHost:
         """
         understanding = self._understanding(str(args["language"]))
         start = float(args.get("from_s", 0.0))
-        return Follower(Path(str(args["meeting"])), understanding.segments, self._loaded()[2], call, start).run()
+        heard = {str(speaker): float(end) for speaker, end in (args.get("heard") or {}).items()}
+        return Follower(Path(str(args["meeting"])), understanding.segments, self._loaded()[2], call, start, heard).run()
 
     def _attend(self, call: Call) -> None:
         """Let an engine that waits for others heed this call's cancel, and tell what it waits for."""

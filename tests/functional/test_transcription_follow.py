@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from services.recording.chunks import ChunkWriter
 from services.transcription.host import create
 from services.worker.handler import Json, Method
 from tests.functional.test_transcription_host import RATE, sample
+from tests.functional.waiting import until
 from tests.speechset import HeldCall, word_error_rate
 
 
@@ -56,8 +58,21 @@ class Recorder:
         self.meeting.set_stage("record", "done")
 
 
-def follow(methods: Mapping[str, Method], recorder: Recorder, call: HeldCall, start: float = 0.0) -> Json:
-    return methods["follow"]({"meeting": str(recorder.meeting.folder), "language": "en", "from_s": start}, call)
+def follow(
+    methods: Mapping[str, Method],
+    recorder: Recorder,
+    call: HeldCall,
+    start: float = 0.0,
+    heard: Mapping[str, float] | None = None,
+) -> Json:
+    args = {"meeting": str(recorder.meeting.folder), "language": "en", "from_s": start, "heard": dict(heard or {})}
+    return methods["follow"](args, call)
+
+
+def heard(call: HeldCall, speaker: str) -> list[tuple[float, float]]:
+    """The spans of a speaker that were taken into account."""
+    told = [item["heard"] for item in call.items if "heard" in item]
+    return [(span["start"], span["end"]) for span in told if span["speaker"] == speaker]
 
 
 def test_words_appear_while_they_are_spoken_and_segments_at_pauses(
@@ -69,7 +84,7 @@ def test_words_appear_while_they_are_spoken_and_segments_at_pauses(
     result = follow(methods, recorder, call)
     writing.join()
     kinds = [next(iter(item)) for item in call.items]
-    assert kinds.index("partial") < kinds.index("segment")
+    assert kinds.index("partial") < next(n for n, item in enumerate(call.items) if item.get("segments"))
     assert result["segments"] == len(call.segments()) >= 3
     assert result["skipped_s"] == 0
     assert result["position_s"] == pytest.approx(16, abs=0.1)
@@ -127,6 +142,57 @@ def test_too_far_behind_it_skips_and_says_so(methods: Mapping[str, Method], tmp_
     assert call.items[0] == {"skipped": {"start": 0.0, "end": 55.0}}
     assert result["skipped_s"] == 55
     assert "one more thing" in call.text()
+    for speaker in ("You", "Others"):
+        assert 55.0 <= heard(call, speaker)[0][0] <= 59.1, "it began in the middle of a word, or never"
+        assert heard(call, speaker)[-1][1] == 60.0
+
+
+def test_what_was_open_when_it_skips_is_left_to_the_final_text(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 60 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(7.0)
+    running = threading.Thread(target=follow, args=(methods, recorder, call))
+    running.start()
+    until(lambda: any(item.get("partial", {}).get("text") for item in call.items))
+    recorder.write(53.0)
+    recorder.end()
+    running.join()
+    (skipped,) = (item["skipped"] for item in call.items if "skipped" in item)
+    before = {speaker: [end for _, end in heard(call, speaker) if end < 50] for speaker in ("You", "Others")}
+    assert skipped["start"] == min(max(ends, default=0.0) for ends in before.values())
+    shown: dict[str, str] = {}
+    for item in call.items[: next(n for n, item in enumerate(call.items) if "skipped" in item)]:
+        if "partial" in item:
+            shown[item["partial"]["speaker"]] = item["partial"]["text"]
+        for segment in item.get("segments", []):
+            shown[segment["speaker"]] = ""
+    assert set(shown.values()) == {""}, "words stay on the screen that no segment will take the place of"
+
+
+def test_each_channel_goes_on_where_it_was_left(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, whole, rest = Recorder(tmp_path, sample()[: 24 * RATE], ("You", "Others")), HeldCall(), HeldCall()
+    recorder.write(24.0)
+    recorder.end()
+    follow(methods, recorder, whole)
+    # The worker died: `Others` had been understood to the end, of `You` nothing after the first words.
+    left = {"You": heard(whole, "You")[0][1], "Others": 24.0}
+    follow(methods, recorder, rest, heard=left)
+    expected = [segment["text"] for segment in whole.segments() if segment["speaker"] == "You"][1:]
+    assert [segment["text"] for segment in rest.segments()] == expected
+    assert expected
+    assert heard(rest, "You")[0][0] == left["You"]
+    assert heard(rest, "Others") == []
+
+
+def test_what_was_heard_is_everything_once(methods: Mapping[str, Method], tmp_path: Path) -> None:
+    recorder, call = Recorder(tmp_path, sample()[: 29 * RATE], ("You", "Others")), HeldCall()
+    recorder.write(29.0)
+    recorder.end()
+    follow(methods, recorder, call)
+    for speaker in ("You", "Others"):
+        spans = heard(call, speaker)
+        assert spans[0][0] == 0.0
+        assert spans[-1][1] == 29.0
+        assert all(a[1] == b[0] for a, b in pairwise(spans))
 
 
 def test_up_to_half_a_minute_behind_nothing_is_skipped(methods: Mapping[str, Method], tmp_path: Path) -> None:
@@ -144,4 +210,6 @@ def test_silence_gives_nothing(methods: Mapping[str, Method], tmp_path: Path) ->
     recorder.write(20.0)
     recorder.end()
     assert follow(methods, recorder, call)["segments"] == 0
-    assert call.items == []
+    assert all(item["heard"]["speaker"] == "" and item["segments"] == [] for item in call.items)
+    assert heard(call, "")[-1][1] == 20.0
+    assert len(heard(call, "")) > 1, "whoever goes on after a crash would begin at the start"
