@@ -13,6 +13,8 @@
     +-- ModelError            a model that is missing, damaged or does not load
     |   +-- MissingPackageError   an optional package that is not installed
     |   +-- RemoteError           a server that does not answer, or refuses
+    |   +-- MissingModelError     a model that has to be downloaded first
+    |   +-- DamagedModelError     a model whose files are not what they were when it was downloaded
     |   +-- DownloadError         a model that could not be fetched, or is not what it should be
     +-- WorkerError           a child process that failed
         +-- WorkerDiedError       it ended: exit signal and last log lines
@@ -112,6 +114,14 @@ class MissingPackageError(ModelError):
 
 class RemoteError(ModelError):
     title = "The server did not help"
+
+
+class MissingModelError(ModelError):
+    title = "A model is missing"
+
+
+class DamagedModelError(ModelError):
+    title = "A model is damaged"
 
 
 class DownloadError(ModelError):
