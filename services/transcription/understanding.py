@@ -8,7 +8,7 @@ from services.audio.front import Heard
 from services.audio.windows import Window
 from services.library.segments import Segment, Word
 from services.transcription.engine import Piece, SpeechEngine
-from services.transcription.plausible import believable
+from services.transcription.plausible import believed
 
 
 class Understanding:
@@ -25,8 +25,7 @@ class Understanding:
 
     def pieces(self, window: Window) -> list[Piece]:
         """What was said in a window that holds speech; times from its start."""
-        pieces = (believable(piece, window.voiced) for piece in self._engine.transcribe(window.samples, self._language))
-        return [piece for piece in pieces if piece is not None]
+        return believed(self._engine.transcribe(window.samples, self._language), window.voiced)
 
     def segments(self, heard: Heard) -> list[Segment]:
         """The same by the time of the stream."""

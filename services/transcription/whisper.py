@@ -44,6 +44,9 @@ _COMPRESSION = 2.4
 _PHRASE = 4
 """So many tokens may not come again where a window is decoded anew because it looped."""
 
+_UNSPACED = ("zh", "ja", "th", "lo", "my", "yue")
+"""Languages whose words faster-whisper does not tell apart: each letter has its time."""
+
 _REST_SECONDS = 1.0
 """A rest of a window that is shorter than this holds no word that was not heard."""
 
@@ -126,7 +129,8 @@ class Whisper:
         except (RuntimeError, ValueError, MemoryError) as error:
             raise _work_error(error) from error
         length = len(samples) / RATE
-        return [piece for segment in segments if (piece := _piece(segment, length)).text]
+        spaced = language not in _UNSPACED
+        return [piece for segment in segments if (piece := _piece(segment, length, spaced)).text]
 
     def _decode(self, samples: NDArray[np.float32], language: str, repeat: bool) -> list[Any]:
         """The segments of faster-whisper for one window."""
@@ -181,15 +185,22 @@ def _padded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(samples, (0, max(0, _SHORTEST - len(samples))))
 
 
-def _piece(segment: Any, length: float) -> Piece:
-    """A segment of faster-whisper as ours, within the window."""
+def _piece(segment: Any, length: float, spaced: bool) -> Piece:
+    """A segment of faster-whisper as ours, within the window.
+
+    Args:
+        segment: With words; each begins with a blank where one stands before it.
+        length: Of the window, in seconds.
+        spaced: Whether the language is written with blanks between words.
+    """
     words: list[Word] = []
-    at = 0.0
     for word in segment.words or ():
-        text = " ".join(clean(word.word).split())
-        if text:
-            at = min(length, max(at, float(word.start)))
-            words.append(Word(at, min(length, max(at, float(word.end))), text))
+        texts = clean(word.word).split()
+        start = min(length, max(words[-1].end if words else 0.0, float(word.start)))
+        end = min(length, max(start, float(word.end)))
+        if texts and words and spaced and not word.word[:1].isspace():  # "50" and "%", "well" and "-known"
+            words[-1] = Word(words[-1].start, end, words[-1].text + texts.pop(0))
+        words += [Word(start, end, text) for text in texts]
     start = min(length, max(0.0, float(segment.start)))
     return Piece(
         start,

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import ctranslate2
 import numpy as np
@@ -19,7 +20,7 @@ from services.hosted import HostedModel
 from services.lifecycle import ModelState
 from services.models.options import EngineOptions
 from services.sample import MEETING
-from services.transcription.whisper import Whisper
+from services.transcription.whisper import Whisper, _piece
 from services.worker.client import Worker
 from services.worker.handler import Json
 from tests.models.fixtures import scripted_whisper
@@ -64,6 +65,26 @@ def test_it_says_the_script_with_the_time_of_each_word(load: Callable[..., Whisp
     words = first.words + second.words
     assert all(word.start <= word.end for word in words)
     assert all(before.end <= after.start for before, after in zip(words, words[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "words"),
+    [
+        (
+            "en",
+            (" About", " 50", "%", " of", " a", " well", "-known", " - thing."),
+            "About 50% of a well-known - thing.",
+        ),
+        ("zh", ("我", "们", "走"), "我 们 走"),
+    ],
+)
+def test_words_are_those_of_the_text(language: str, heard: tuple[str, ...], words: str) -> None:
+    told = [SimpleNamespace(word=text, start=at / 2, end=(at + 1) / 2) for at, text in enumerate(heard)]
+    segment = SimpleNamespace(start=0, end=9, text="".join(heard), words=told, avg_logprob=-0.1, no_speech_prob=0.1)
+    piece = _piece(segment, 9.0, language != "zh")
+    assert [word.text for word in piece.words] == words.split()
+    assert piece.text == (words if language == "en" else words.replace(" ", ""))
+    assert [word.start for word in piece.words] == sorted(word.start for word in piece.words)
 
 
 def test_nothing_is_later_than_the_window(load: Callable[..., Whisper]) -> None:
