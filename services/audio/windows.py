@@ -141,7 +141,7 @@ class WindowCutter:
         """The last window; the stream is over."""
         if self._first is None:
             return []
-        return [self._give(min(self._base + len(self._voice), self._last + 1 + self._pad))]
+        return [self._give(self._behind_speech())]
 
     def _note(self, probability: float) -> None:
         self._speaking = probability >= (self._policy.off if self._speaking else self._policy.on)
@@ -164,8 +164,12 @@ class WindowCutter:
         long_enough = self._last + 1 - self._opening() >= _frames(self._policy.target)
         needed = self._policy.short_pause if long_enough else self._policy.pause
         if silence >= max(_frames(needed), 1):
-            return min(now, self._last + 1 + self._pad), 0
+            return self._behind_speech(), 0
         return self._cut() if length >= self._longest else None
+
+    def _behind_speech(self) -> int:
+        """The frame before which the window ends where its speech does; what it shares it holds whole."""
+        return min(self._base + len(self._voice), max(self._last + 1 + self._pad, self._base + self._overlap))
 
     def _cut(self) -> tuple[int, int]:
         """Where to cut a window that is full: in the middle of its longest silence, else in its least likely frame, and

@@ -24,7 +24,7 @@ _END = re.compile(r"[^\w]*$")
 _TIMED_REACH = 0.6
 """Seconds that the same word may lie apart by two engines' word times."""
 
-_GUESSED_REACH = 2.5
+_GUESSED_REACH = 4.0
 """Seconds that it may lie apart where its time is guessed from its place in the text."""
 
 _OTHER = -0.5
@@ -75,6 +75,11 @@ class Line:
     tokens: tuple[Token, ...]
     places: tuple[int, ...]
     timed: bool
+
+    @property
+    def spoken(self) -> bool:
+        """Whether it holds more than punctuation."""
+        return any(token.key for token in self.tokens)
 
 
 def line_of(piece: Piece, at: float) -> Line:

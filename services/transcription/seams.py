@@ -16,7 +16,7 @@ from services.transcription.engine import Piece
 from services.transcription.joining import Line, Token, behind, ending_of, join, line_of, up_to
 
 _TIMED_SLACK = 0.5
-_GUESSED_SLACK = 2.0
+_GUESSED_SLACK = 3.0
 """Seconds beyond the overlap where its words are looked for: times of words are not exact, guessed ones less."""
 
 
@@ -127,8 +127,9 @@ def _hold_back(number: int, lines: list[Line], window: Stretch) -> _Held:
 def _reach(lines: Sequence[Line], window: Stretch, shared: float) -> float:
     """Seconds from the edge of a window in which the words of what it shares are looked for."""
     slack = _TIMED_SLACK if all(line.timed for line in lines) else _GUESSED_SLACK
-    # Never beyond the middle: so the seams at both ends of a window are independent of each other.
-    return min(shared + slack, (window.end - window.start) / 2)
+    # Where it has seams at both ends, never beyond the middle: so they are independent of each other.
+    length = window.end - window.start
+    return min(shared + slack, length / 2 if window.overlap and window.continued else length)
 
 
 def _sew(held: _Held, lines: list[Line], window: Stretch) -> tuple[list[Line], list[Line]]:
@@ -151,7 +152,7 @@ def _sew(held: _Held, lines: list[Line], window: Stretch) -> tuple[list[Line], l
 
 def _ending(before: Sequence[Token], left: int, rest: Sequence[Token]) -> str | None:
     """What stands between two texts with nothing in common: an engine ends a sentence where its window ends."""
-    if left and left == len(before) and rest and rest[0].text[:1].islower():
+    if left and left == len(before) and before[-1].key and rest and rest[0].text[:1].islower():
         return ending_of(before[-1]).rstrip(".!?\u2026")
     return None
 
@@ -166,7 +167,7 @@ def _first_words(lines: Sequence[Line], count: int, at: float, ending: str | Non
         elif count > 0:
             kept.append(up_to(line, count, at, ending))
         count -= words
-    return kept
+    return [line for line in kept if line.spoken]
 
 
 def _without_first_words(lines: Sequence[Line], count: int, at: float, earliest: float) -> list[Line]:
@@ -176,5 +177,6 @@ def _without_first_words(lines: Sequence[Line], count: int, at: float, earliest:
         words = len(line.tokens)
         if count < words:
             rest.append(behind(line, max(0, count), earliest if line.timed else max(at, earliest)))
+            earliest = rest[-1].piece.start
         count -= words
-    return rest
+    return [line for line in rest if line.spoken]

@@ -209,6 +209,14 @@ def test_a_window_whose_speech_may_be_over_promises_no_other() -> None:
     assert [(window.overlap, window.continued) for window in windows] == [(0.0, 0.0)]
 
 
+def test_a_window_that_ends_at_once_still_holds_all_that_it_shares() -> None:
+    frame = FRAME_SECONDS
+    policy = Policy(longest=30 * frame, pause=10 * frame, target=1.0, pad=0.0, overlap=8 * frame)
+    windows = cut(speak((0.9, 25 * frame), (0.5, frame), (0.9, 2 * frame), (0.1, 100 * frame)), policy)
+    assert windows[1].overlap == windows[0].continued > 0.0
+    assert windows[1].end >= windows[0].end
+
+
 def test_after_the_target_a_short_pause_is_enough() -> None:
     policy = Policy(longest=30.0, pause=1.5, target=8.0, short_pause=0.25, pad=0.1)
     windows = cut(speak((0.9, 5.0), (0.1, 0.5), (0.9, 4.0), (0.1, 0.5), (0.9, 3.0)), policy)
