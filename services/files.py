@@ -7,10 +7,10 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from services.errors import StorageError
 
@@ -30,19 +30,51 @@ def write_atomic(path: Path, text: str) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written.
     """
+    with _replacing(path) as file:
+        file.write(text.encode(errors=_LOSSLESS))
+
+
+def write_lines_atomic(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
+    """Replace `path` by JSON objects, one a line, like `write_atomic`; returns how many. They are not held in memory.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written; or what `records` raises.
+    """
+    count = 0
+    with _replacing(path) as file:
+        for record in records:
+            file.write(json_bytes(record) + b"\n")
+            count += 1
+    return count
+
+
+def write_stream(path: Path, parts: Iterable[str]) -> None:
+    """Replace `path` by parts of a text, like `write_atomic`. They are not held in memory.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written; or what `parts` raises.
+    """
+    with _replacing(path) as file:
+        file.writelines(part.encode(errors=_LOSSLESS) for part in parts)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when it has been written to its end."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "w", encoding="utf-8", errors=_LOSSLESS) as file:
-            file.write(text)
+        with open(fd, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
         with suppress(OSError):  # on a read-only disk also the removal of what is not there fails
             temporary.unlink()
-        raise disk_error(path, error) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -43,7 +43,20 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.add_argument("--version", action="version", version=f"sotto {__version__}")
     parser.set_defaults(run=_lazy("app"))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in (_record, _status, _stop, _attach, _process, _normalize, _recover, _demo, _devices, _doctor, _monitor):
+    for add in (
+        _record,
+        _status,
+        _stop,
+        _attach,
+        _process,
+        _export,
+        _normalize,
+        _recover,
+        _demo,
+        _devices,
+        _doctor,
+        _monitor,
+    ):
         add(commands)
     return cast(Arguments, parser.parse_args(argv))
 
@@ -167,6 +180,32 @@ def _process(commands: Subparsers) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video file, or a meeting's folder")
     _engines(parser)
     _json(parser)
+
+
+def _export(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "Write meetings as files for other programs: text, Markdown, subtitles, JSON",
+        "sotto export ~/Recordings/sotto/2026-03-14_1030_weekly-sync",
+        "sotto export 2026-03-14_1030_weekly-sync --format srt --format json",
+        "sotto export ~/Recordings/sotto/2026-03-* --format txt --output ~/transcripts/",
+        "sotto export FOLDER --format md --output - | less",
+    )
+    parser.add_argument("meetings", nargs="+", metavar="MEETING", help="a meeting's folder, or its name there")
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        action="append",
+        choices=("md", "txt", "srt", "vtt", "json"),
+        help="md (the default), txt, srt, vtt or json; several times for several",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="a file, a folder that exists, or - to print; left out: into the meeting's folder",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
 def _normalize(commands: Subparsers) -> None:

@@ -1,0 +1,127 @@
+"""`sotto export MEETING...`: meetings as files that other programs read."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from services import settings
+from services.errors import CancelledError, SottoError, StorageError, UsageError
+from services.files import write_stream
+from services.library.export import FORMATS, Contents, Format, contents_of, render
+from services.library.meeting import Meeting
+from services.text import one_line, slug
+from tui.cli.output import fail, note, say
+
+_OWN = ("meeting.json", "summary.md", "notes.md")
+"""Files of a meeting that an export could have the name of."""
+
+_LONGEST_NAME = 200
+"""In bytes: file systems take 255, and a file that is being written has a longer name for a while."""
+
+
+def run(arguments: Namespace) -> int:
+    """A meeting that fails does not stop the others; the code is 1 then."""
+    output: str | None = arguments.output
+    formats = _formats(arguments.formats, output)
+    to_folder = output is not None and Path(output).is_dir()
+    if output is not None and not to_folder and len(arguments.meetings) * len(formats) > 1:
+        raise UsageError(
+            "Several exports do not go into one file.", "Let `--output` be a folder that exists, or leave it out."
+        )
+    failed = False
+    for name in arguments.meetings:
+        try:
+            meeting = _find(name)
+            contents = _contents(meeting)
+            for kind in formats:
+                if output == "-":
+                    _print(contents, kind)
+                else:
+                    target = Path(output) if output and not to_folder else _place(meeting, kind, output)
+                    _write(meeting, contents, kind, target, arguments.force)
+        except CancelledError:
+            raise
+        except SottoError as error:
+            failed = True
+            fail(error)
+        except OSError as error:  # a name that no file system takes
+            failed = True
+            fail(StorageError(f"{one_line(name)} cannot be exported: {error.strerror}.", "Look at the names."))
+    return int(failed)
+
+
+def _formats(named: Sequence[Format] | None, output: str | None) -> list[Format]:
+    """What is asked for; without a word about it what the file's name says, else Markdown."""
+    suffix = Path(output or "").suffix.lstrip(".").lower()
+    return list(dict.fromkeys(named or [kind for kind in FORMATS if kind == suffix] or ["md"]))
+
+
+def _find(name: str) -> Meeting:
+    """The meeting in a folder, which may be named as it is in the folder of meetings.
+
+    Raises:
+        StorageError: There is none.
+    """
+    folder = Path(name)
+    if not folder.exists() and folder.name == name:
+        kept = settings.load().folder / name
+        folder = kept if kept.exists() else folder
+    if not folder.is_dir():
+        raise StorageError(f"There is no folder {one_line(str(folder))}.", "Name a meeting's folder.")
+    return Meeting.open(folder.absolute())
+
+
+def _contents(meeting: Meeting) -> Contents:
+    """What is exported of a meeting; says so when that is not yet all.
+
+    Raises:
+        StorageError: It was not transcribed, or cannot be read.
+    """
+    if meeting.stage("transcribe") != "done":
+        command = f"`sotto process {shlex.quote(str(meeting.folder))}`"
+        if not (meeting.transcript.is_file() and meeting.transcript.stat().st_size):
+            raise StorageError(f"“{meeting.title}” has no transcript yet.", f"Make one: {command}")
+        note(f"The transcript of “{meeting.title}” is not whole yet: {command} goes on with it.")
+    return contents_of(meeting)
+
+
+def _place(meeting: Meeting, kind: Format, folder: str | None) -> Path:
+    """Where an export goes of which nobody said where: into the meeting's folder, with which it is deleted one day."""
+    name = meeting.folder.name
+    safe = name == one_line(name, _LONGEST_NAME) and len(name.encode()) <= _LONGEST_NAME
+    name = f"{name if safe else slug(name)}.{kind}"
+    name = f"export-{name}" if name.lower() in _OWN else name
+    return (Path(folder) if folder else meeting.folder) / name
+
+
+def _write(meeting: Meeting, contents: Contents, kind: Format, target: Path, force: bool) -> None:
+    """Write an export, and say where it is.
+
+    Raises:
+        UsageError: The file is one of the meeting's own.
+        StorageError: There is one already and nobody said that it may go, or it cannot be written.
+    """
+    shown = one_line(str(target), 500)
+    if target.resolve() in [(meeting.folder / own).resolve() for own in _own(meeting)]:
+        raise UsageError(f"{shown} belongs to the meeting itself.", "Choose another name.")
+    if not target.parent.is_dir():
+        raise StorageError(f"There is no folder {one_line(str(target.parent))}.", "Make it, or choose another one.")
+    if target.exists() and not target.is_file():
+        raise StorageError(f"{shown} is no file.", "Choose another name.")
+    if target.exists() and not force:
+        raise StorageError(f"{shown} is there already.", "`--force` replaces it.")
+    write_stream(target.resolve(), render(contents, kind))
+    say(shown)
+
+
+def _own(meeting: Meeting) -> Iterator[str]:
+    yield from _OWN
+    yield from (path.name for path in meeting.folder.iterdir() if path.suffix in (".jsonl", ".flac", ".opus"))
+
+
+def _print(contents: Contents, kind: Format) -> None:
+    for part in render(contents, kind):
+        say(part.removesuffix("\n"))
