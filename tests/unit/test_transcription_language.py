@@ -119,6 +119,17 @@ def test_a_change_that_leaves_the_engine_sure_is_noticed_within_minutes() -> Non
     assert spoken.kept == "de"
 
 
+@pytest.mark.parametrize("cut", [1, 10, 16, 17])
+def test_when_it_is_asked_again_does_not_depend_on_an_interruption(cut: int) -> None:
+    talks = [Talk("en")] * 10 + [Talk("de")] * 10
+    engine = Listener()
+    whole = written(SpokenLanguage(engine), engine, talks)
+    assert set(whole[10:]) == {"en", "de"}
+    first = SpokenLanguage(engine)
+    begun = written(first, engine, talks[:cut])
+    assert begun + written(SpokenLanguage(engine, first.state()), engine, talks[cut:]) == whole
+
+
 TALKS = st.lists(
     st.builds(
         Talk,
