@@ -1,9 +1,9 @@
 """Which language is spoken, where nobody said: found out once for a meeting, and again when it changes.
 
 An engine that is given the wrong language writes fluent nonsense, or a translation. One that is asked about every
-window takes a short or noisy one for Welsh now and then. So a meeting keeps its language; another one has to be heard clearly,
-and twice, before the meeting changes to it. A window that is clearly in another language is written in that all the
-same: one quoted sentence changes nothing behind it.
+window takes a short or noisy one for Welsh now and then. So a meeting keeps its language; another one has to be heard
+clearly, and twice, before the meeting changes to it. A window that is clearly in another language is written in that
+all the same: one quoted sentence changes nothing behind it.
 """
 
 from __future__ import annotations
