@@ -72,7 +72,7 @@ class Policy:
     pad: float = 0.3
     on: float = 0.4
     off: float = 0.25
-    overlap: float = 0.0
+    overlap: float = 2.0
 
 
 _SURE_SILENCE = 3

@@ -21,8 +21,9 @@ from services.transcription.plausible import holds_speech
 from services.transcription.source import speakers
 from services.worker.handler import Call, Json
 
-POLICY = Policy(longest=12.0, pause=0.6, target=12.0)
-"""An utterance ends at a short pause: people want to read it, accuracy comes with the final pass."""
+POLICY = Policy(longest=12.0, pause=0.6, target=12.0, overlap=0.0)
+"""An utterance ends at a short pause: people want to read it, accuracy comes with the final pass. Nor is a word told
+twice where nobody pauses: captions do not wait for the next utterance to join them."""
 
 _POLL_SECONDS = 0.15
 _STEP_SECONDS = 1.0

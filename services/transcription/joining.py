@@ -28,10 +28,13 @@ _GUESSED_REACH = 4.0
 """Seconds that it may lie apart where its time is guessed from its place in the text."""
 
 _OTHER = -0.5
-_ALIKE = -0.1
+_ALIKE = 0.2
 _LEFT_OUT = -0.35
 """Points for two words that differ, for the two halves of a cut word, and for a word that only one side has. The same
 word has 1, less what its times lie apart."""
+
+_EDGE = -0.15
+"""Points for a word that only one side has at the edge of what it heard: there engines guess how a sentence may end."""
 
 _ENOUGH = 1.0
 """The weight of common words from which they are believed: one of four letters or with times, or two short ones."""
@@ -206,15 +209,15 @@ def _common(before: Sequence[Token], after: Sequence[Token], reach: float) -> li
     Needleman and Wunsch (1970) with free ends: what the first holds before it and the second behind it costs nothing.
     """
     a, b = [token.key for token in before], [token.key for token in after]
-    rows = [[_LEFT_OUT * j for j in range(len(b) + 1)]]
+    rows = [[_EDGE * j for j in range(len(b) + 1)]]
     for i in range(1, len(a) + 1):
         row = [0.0]
         for j in range(1, len(b) + 1):
             both = rows[-1][j - 1] + _points(before[i - 1], after[j - 1], a[i - 1], b[j - 1], reach)
             row.append(max(both, rows[-1][j] + _LEFT_OUT, row[j - 1] + _LEFT_OUT))
         rows.append(row)
-    i = len(a)
-    j = max(range(len(b) + 1), key=lambda j: rows[i][j])
+    ends = ((i, j) for i in range(len(a), -1, -1) for j in range(len(b) + 1))
+    i, j = max(ends, key=lambda end: rows[end[0]][end[1]] + _EDGE * (len(a) - end[0]))
     pairs = []
     while i and j:
         both = rows[i - 1][j - 1] + _points(before[i - 1], after[j - 1], a[i - 1], b[j - 1], reach)
