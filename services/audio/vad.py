@@ -70,7 +70,7 @@ def detectors() -> Callable[[], VoiceDetector]:
     if model is None or importlib.util.find_spec("onnxruntime") is None:
         _log.warning("Silero VAD is not installed: a level gate decides where speech is.")
         return LevelGate
-    session = _session(model)
+    session = onnx_session(model)
     return lambda: Silero(session)
 
 
@@ -83,15 +83,17 @@ def _silero_file() -> Path | None:
     return None
 
 
-def _session(model: Path) -> Any:
+def onnx_session(model: Path | bytes) -> Any:
+    """A session of onnxruntime, for a small model in a file or in memory."""
     import onnxruntime  # here, so that a process without it can still use the gate
 
     options = onnxruntime.SessionOptions()
-    # The model is tiny: more threads cost more than they bring, and an arena would keep what one big call needed.
+    # The model is small: more threads cost more than they bring, and an arena would keep what one big call needed.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(str(model), sess_options=options, providers=["CPUExecutionProvider"])
+    what = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(what, sess_options=options, providers=["CPUExecutionProvider"])
 
 
 class Silero:
