@@ -282,10 +282,10 @@ def test_the_worker_sends_window_after_window(worker: Worker, clip: Path, tmp_pa
     with serving(words) as server:
         load(worker, server.url)
         result = worker.call("transcribe", {"path": str(clip), "language": "auto"}, on_item=items.append)
-    assert len(server.asked) == result["windows"] >= 2
+    assert 2 <= len(server.asked) <= result["windows"], "only windows that hold speech are sent"
     assert all(0.5 < asked.seconds <= 30.0 for asked in server.asked)
     segments = [item["segment"] for item in items]
-    assert len(segments) == 2 * result["windows"]
+    assert len(segments) == 2 * len(server.asked)
     starts = [segment["start"] for segment in segments]
     assert starts[1] == pytest.approx(starts[0] + 1.1, abs=0.01)
     assert segments[0]["words"][0][2] == "Good"
