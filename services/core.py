@@ -14,7 +14,9 @@ from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
+from services.models.offers import NO_SUMMARY
 from services.models.options import EngineOptions
+from services.models.shelf import Shelf
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
@@ -48,6 +50,7 @@ def plan_of(settings: Settings) -> Plan:
         archive=settings.recording.archive,
         captions=captions,
         no_captions=missing,
+        single_pass=settings.transcription.single_pass,
     )
 
 
@@ -95,6 +98,10 @@ def with_engines(settings: Settings, engines: Mapping[Job, str]) -> Settings:
     )
 
 
+def _labels(plan: Plan) -> tuple[str, str]:
+    return plan.stt.label, plan.summary.label if plan.summary else NO_SUMMARY.label
+
+
 def request_of(settings: Settings, sources: tuple[str, ...] = (), title: str = "") -> RecordingRequest:
     """What these settings want to be recorded; `sources` and `title` where a person names others."""
     chosen = settings.recording
@@ -127,6 +134,8 @@ class Services:
     def __init__(self, settings: Settings, emit: Emit) -> None:
         self.settings = settings
         self.plan = plan_of(settings)
+        self.kept = _labels(self.plan)
+        """What the settings name, as the screen calls it: in use again at the next start."""
         self._engines: dict[Job, str] = {"stt": settings.transcription.engine, "summary": settings.summary.engine}
         self._emit_outside = emit
         self.stt = HostedModel("stt", self._emit)
@@ -136,6 +145,7 @@ class Services:
         self.captions = Captions(self.stt, self._residency, self._emit)
         self.recording = RecordingService(self._emit)
         self.memory = MemoryMonitor(settings.memory.sample_seconds)
+        self.shelf = Shelf(self._emit)
 
     def start(self) -> None:
         """Start the threads, and take up a recording that runs already."""
@@ -146,6 +156,7 @@ class Services:
     def close(self) -> None:
         """End everything but a recorder at work: it goes on, and the next start finds it."""
         self.recording.close()
+        self.shelf.close()
         self.captions.close()
         self.jobs.close()
         self._residency.unload_all("sotto ends")

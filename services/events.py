@@ -108,6 +108,19 @@ class MeetingFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelHandled:
+    """The files of a model were downloaded, verified or removed (`pull`, `verify`, `remove`).
+
+    `detail` says how it went, `error` why it did not.
+    """
+
+    model: str
+    task: str
+    detail: str
+    error: SottoError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something that a person wanted did not happen."""
 
@@ -124,6 +137,7 @@ Event = (
     | SummaryDelta
     | SummaryReady
     | MeetingFinished
+    | ModelHandled
     | Failed
 )
 Emit = Callable[[Event], None]

@@ -141,6 +141,10 @@ ACTIONS: tuple[Action, ...] = (
         "palette", "ctrl+p", "command_palette", "Commands", "Find an action by its name.", "App", footer=8,
         live=12, shown="^P", palette=False,
     ),
+    Action(
+        "models", "M", "models", "Models", "Engines and their models: choose, download, verify, remove.", "App",
+        footer=9,
+    ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
     Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=4, live=7),
 )  # fmt: skip

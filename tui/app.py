@@ -28,6 +28,7 @@ from services.events import (
     Failed,
     MeetingFinished,
     ModelChanged,
+    ModelHandled,
     RecordingStarted,
     RecordingStopped,
     SegmentReady,
@@ -186,6 +187,8 @@ class SottoApp(CommandsApp):
                 if ok:
                     self.say(f"{one_line(title, 60)} is done.")
                 self.processed(meeting)
+            case ModelHandled():
+                self._model_handled(event)
             case Failed(error=error):
                 self.failed(error)
             case _:
@@ -226,6 +229,18 @@ class SottoApp(CommandsApp):
             self.exit(0)
         self.leave_when_stopped = self.leave_when_started = False
 
+    def _model_handled(self, event: ModelHandled) -> None:
+        self.figures = self.fetch()
+        if isinstance(self.screen, Dialog) and self.screen.hears(event):
+            return
+        error = event.error
+        if error is None:
+            self.say(one_line(event.detail, 240))
+        elif isinstance(error, CancelledError):
+            self.say(one_line(f"{error.message} {error.hint}", 240))
+        else:
+            self._toast(error)
+
     def _toast(self, error: SottoError) -> None:
         text = one_line(f"{error.message} {error.hint}", 240)
         self.notify(text, title=error.title, severity="error", markup=False)
@@ -239,7 +254,7 @@ class SottoApp(CommandsApp):
         self._ticks += 1
         if terminal.gone():
             self.leave(signal.SIGHUP)
-        busy = self.situation.on_air or self.figures.processing
+        busy = self.situation.on_air or self.figures.processing or self.figures.shelf is not None
         resting = not self._ticks % _RESTING_TICKS
         if resting and not self.situation.on_air:
             self.services.recording.look_again()

@@ -112,6 +112,17 @@ class CommandsApp(MeetingApp):
         ]
         self.push_screen(Picker("Commands", items), chosen)
 
+    def action_models(self) -> None:
+        from tui.screens.models import Models
+
+        def chosen(model: str, label: str) -> None:
+            self.situation = self.situation.chose(model, label)
+
+        def fetch() -> None:
+            self.figures = self.fetch()
+
+        self.push_screen(Models(self.services, chosen, fetch))
+
     def action_theme(self) -> None:
         from tui.screens.themes import ThemePicker
 
@@ -126,6 +137,10 @@ class CommandsApp(MeetingApp):
         elif self.figures.processing:
             self._ask_quit_processing()
         else:
+            if self.figures.shelf is not None and self.figures.shelf.task == "pull":
+                self.farewell = (
+                    f"{self.figures.shelf.label}: what has arrived is kept, the next download goes on there."
+                )
             self.exit(0)
 
     def _ask_quit_recording(self) -> None:

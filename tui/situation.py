@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from services.core import Services
     from services.library.unfinished import Unfinished
     from services.memory.snapshot import MemorySnapshot
+    from services.models.shelf import Work
     from services.recording.messages import RecordingStatus
 
 _OF_RECORDINGS = (AudioFileError, CancelledError, DeviceError, RecorderError, StorageError, UsageError)
@@ -119,6 +120,13 @@ class Situation:
         status = ModelStatus(ModelState(event.new), event.engine, event.reason, event.freed_mb)
         return replace(self, models=MappingProxyType({**self.models, event.model: status}))
 
+    def chose(self, model: str, label: str) -> Situation:
+        """Another engine is for the job of `model`, `stt` or `llm`, from now on; what is loaded stays until it goes."""
+        status = self.models.get(model, ModelStatus())
+        if status.state is not ModelState.UNLOADED:
+            return self
+        return replace(self, models=MappingProxyType({**self.models, model: ModelStatus(engine=label)}))
+
     def failed(self, error: SottoError) -> Situation:
         """Something that was asked for did not happen; a recording that was to start or stop is where it was.
 
@@ -156,6 +164,7 @@ class Figures:
         job: What is being processed, a meeting's folder or a file.
         waiting: How many more are in the queue.
         memory: What each component holds.
+        shelf: What is being done with the files of models.
     """
 
     recording: RecordingStatus | None = None
@@ -163,11 +172,15 @@ class Figures:
     job: Path | None = None
     waiting: int = 0
     memory: MemorySnapshot | None = None
+    shelf: Work | None = None
 
     @staticmethod
     def of(services: Services) -> Figures:
         jobs = services.jobs
-        return Figures(services.recording.latest, jobs.progress, jobs.current, jobs.waiting, services.memory.latest)
+        return Figures(
+            services.recording.latest, jobs.progress, jobs.current, jobs.waiting, services.memory.latest,
+            services.shelf.work,
+        )  # fmt: skip
 
     @property
     def processing(self) -> bool:

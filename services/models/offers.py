@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from services.errors import UsageError
-from services.models.catalogue import CATALOGUE, EngineEntry, EngineSpec, Job, find_engine
+from services.models.catalogue import EngineEntry, EngineSpec, Job, engines, find_engine
 from services.models.entry import ModelEntry
 from services.models.store import is_installed, part_of, size_of
 from services.models.vosk_models import SPEAKER_MODEL
@@ -62,12 +62,13 @@ def offers(url: str = "", chosen: Iterable[tuple[Job, EngineSpec]] = ()) -> list
         url: The address of the remote speech engine, empty for none.
         chosen: What is in use: a model that was given by path, or a remote one of another name, is listed, too.
     """
-    listed = [offer for entry in CATALOGUE if entry.fits for offer in _offers_of(entry, url)]
+    listed = [offer for job in get_args(Job) for entry in engines(job) for offer in _offers_of(entry, url)]
     known = {(offer.job, offer.spec.engine, offer.spec.model) for offer in listed}
     for job, spec in chosen:
         if spec != NO_SUMMARY and (job, spec.engine, spec.model) not in known:
-            last = max(n for n, offer in enumerate(listed) if (offer.job, offer.spec.engine) == (job, spec.engine))
-            listed.insert(last + 1, _given(find_engine(job, spec.engine), spec.model, url))
+            beside = [n for n, offer in enumerate(listed) if (offer.job, offer.spec.engine) == (job, spec.engine)]
+            given = _given(find_engine(job, spec.engine), spec.model, url)
+            listed.insert(beside[-1] + 1 if beside else len(listed), given)
     return [*listed, Offer("summary", NO_SUMMARY, "built in")]
 
 

@@ -29,6 +29,7 @@ from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
+from services.models.shelf import Work
 from services.recording.messages import SILENCE_DB, Alert, ChannelLevel, RecordingStatus
 from tests.functional.app_driver import append
 from tui.app import SottoApp
@@ -188,6 +189,13 @@ async def failed(app: SottoApp, meeting: Path) -> None:
     app.handle(StageChanged(meeting, "summarize", "failed", message))
     app.handle(Failed(MissingPackageError(message, "`make llama` installs it.")))
     set_figures(app, Figures(recording=status(meeting), memory=memory(0.0, 0.0)))
+
+
+async def downloading(app: SottoApp, meeting: Path) -> None:
+    work = Work(
+        "faster-whisper:tiny", "pull", Progress("Fetching model.bin", 33.5e6, 78.2e6), ("faster-whisper:small",)
+    )
+    set_figures(app, Figures(memory=memory(0.0, 0.0), shelf=work))
 
 
 async def settle(app: SottoApp, pilot: Pilot[int]) -> None:

@@ -21,7 +21,7 @@ SIZES = [(60, 20), (80, 24), (120, 40)]
 
 @pytest.fixture
 def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare) -> Iterator[Look]:
-    """Compare the app after a scene and some keys with its picture."""
+    """Compare the app after a scene and some keys with its picture; `wait` is for what the first key opens."""
     # Paths below the home folder are shown with a tilde: the same in every run.
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
@@ -43,9 +43,10 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
             await pilot.pause()
             await scene(app, meeting)
             await scenes.settle(app, pilot)
-            await pilot.press(*keys)
+            await pilot.press(*keys[:1])
             while wait is not None and not wait(app):
                 await pilot.pause(0.02)
+            await pilot.press(*keys[1:])
             await scenes.settle(app, pilot)
 
         return snap_compare(app, terminal_size=size, run_before=play)
@@ -122,6 +123,35 @@ def test_sixteen_colours_in_a_dialog(look: Look) -> None:
 def test_no_color(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert look(scenes.recording, (80, 24))
+
+
+def offered(app: SottoApp) -> bool:
+    from tui.screens.models import Models
+
+    return isinstance(app.screen, Models) and bool(app.screen.offers)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_models(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.rest, size, "M", wait=offered)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_model_that_is_downloaded(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.downloading, size, "M", *["down"] * 3, wait=offered)
+
+
+def test_a_model_that_cannot_be_chosen_yet(look: Look) -> None:
+    assert look(scenes.recording, (60, 20), "M", *["down"] * 5, "enter", wait=offered)
+
+
+@pytest.mark.parametrize("colours", ["16", "none"])
+def test_the_models_with_few_colours(look: Look, colours: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if colours == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    assert look(
+        scenes.downloading, (80, 24), "M", *["down"] * 3, theme="" if colours == "none" else "sotto-16", wait=offered
+    )
 
 
 def listed(app: SottoApp) -> bool:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from services.events import Event
 from tui.facts import FactsApp
 from tui.widgets.lines import StatusLine, key_rows
 from tui.widgets.sheet import Sheet
@@ -65,6 +66,10 @@ class Dialog(ModalScreen[Answer], Generic[Answer], inherit_bindings=False):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+    def hears(self, event: Event) -> bool:
+        """A service has told something; returns whether the dialog itself shows it, so that no toast has to."""
+        return False
 
     def forsake(self) -> None:
         """The terminal is gone, or a signal ends the app: keep at once what would be lost, and raise nothing."""

@@ -20,13 +20,17 @@ class OpenFile(Finder[Path]):
 
     Args:
         folder: Where the path begins at first, and what relative paths are relative to.
+        heading: Title of the box.
+        hint: What to type.
     """
 
     KEYS = (("Enter", "Open"), ("Tab", "Complete"), ("↑ ↓", "Choose"), ("Esc", "Close"))
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete")]
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("Open a file", "Path of an audio or video file", _tilde(folder), first=-1)
+    def __init__(
+        self, folder: Path, heading: str = "Open a file", hint: str = "Path of an audio or video file"
+    ) -> None:
+        super().__init__(heading, hint, _tilde(folder), first=-1)
         self._folder = folder
 
     async def find(self, typed: str) -> Sequence[Item]:
@@ -47,17 +51,37 @@ class OpenFile(Finder[Path]):
         else:
             self.action_mark(1)
 
+    async def refuse(self, typed: str) -> str:
+        """Why this path will not do; empty where it can be tried."""
+        return await asyncio.to_thread(problem, typed, self._folder)
+
     async def submit(self, item: Item | None, typed: str) -> None:
         if item is not None:
             typed = item.value
             self.fill(typed)
             if typed.endswith("/"):
                 return
-        why = await asyncio.to_thread(problem, typed, self._folder)
+        why = await self.refuse(typed)
         if why:
             self.complain(why)
         else:
             self.dismiss(resolve(typed, self._folder))
+
+
+class OpenModel(OpenFile):
+    """The same for a model. The answer is a file or a folder.
+
+    Args:
+        folder: Where the path begins at first.
+        engine: The model is for.
+    """
+
+    def __init__(self, folder: Path, engine: str) -> None:
+        super().__init__(folder, f"A model for {engine}", "Path of a model")
+
+    async def refuse(self, typed: str) -> str:
+        path = resolve(typed, self._folder)
+        return "" if await asyncio.to_thread(path.exists) else "There is nothing of that name."
 
 
 def _item(match: Match) -> Item:

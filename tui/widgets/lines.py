@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.reactive import var
 
 from services.lifecycle import ModelState, ModelStatus
+from services.models.shelf import Work
 from services.recording.messages import Alert, RecordingStatus, Severity
 from services.settings import Settings
 from services.text import clock, one_line
@@ -165,7 +166,17 @@ def _rest(situation: Situation, figures: Figures, room: int, keymap: Mapping[str
         share = f" {progress.fraction:.0%}" if progress is not None and progress.fraction is not None else ""
         said = one_line(progress.what if progress is not None else "", 30).capitalize() or "Processing"
         return [(f"{said}{share}", ".accent"), (waiting, ".quiet")]
+    if figures.shelf is not None:
+        return _shelf(figures.shelf, room)
     return [(one_line(situation.title, room) if situation.on_air else "", ".quiet")]
+
+
+def _shelf(work: Work, room: int) -> Sequence[Part]:
+    """What is being done with a model's files."""
+    share = f" {work.fraction:.0%}" if work.fraction is not None else ""
+    waiting = f"  +{len(work.waiting)} waiting" if work.waiting else ""
+    said = f"{work.doing.capitalize()} {work.label}"
+    return [(one_line(said, max(8, room - len(share) - len(waiting))) + share, ".accent"), (waiting, ".quiet")]
 
 
 def _worst(alert: Alert, more: int, room: int, keymap: Mapping[str, str] | None) -> Sequence[Part]:
