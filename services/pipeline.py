@@ -24,6 +24,7 @@ from services.models.catalogue import EngineSpec
 from services.residency import Residency
 from services.summarization.engine import NO_SPEECH
 from services.summarization.service import Summarizer
+from services.transcription.promotion import promote
 from services.transcription.service import Transcriber
 from services.worker.client import Worker
 
@@ -46,6 +47,7 @@ class Plan:
         archive: What a finished recording is packed into.
         captions: The speech engine for captions while recording; None where none is fit.
         no_captions: Why none is.
+        single_pass: Captions become the transcript, and only what they missed is transcribed.
     """
 
     stt: EngineSpec
@@ -56,6 +58,7 @@ class Plan:
     archive: ArchiveFormat = "flac"
     captions: EngineSpec | None = None
     no_captions: UsageError | None = None
+    single_pass: bool = False
 
 
 @dataclass(slots=True)
@@ -216,11 +219,16 @@ class Pipeline:
             self._tell(meeting, stage, "skipped", error.message)
 
     def _transcribe(self, meeting: Meeting, audio: Path, plan: Plan, outcome: Outcome) -> str:
-        result = self._transcriber.transcribe(
-            meeting, audio, plan.stt, plan.language, self._watch("transcribe"), self._cancel
-        )
+        spec, watch = plan.stt, self._watch("transcribe")
+        result = None
+        if plan.single_pass and plan.captions is not None and audio == meeting.folder:
+            result = promote(self._transcriber, meeting, plan.captions, plan.language, watch, self._cancel)
+        if result is not None and plan.captions is not None:
+            spec = plan.captions
+        else:
+            result = self._transcriber.transcribe(meeting, audio, spec, plan.language, watch, self._cancel)
         outcome.warnings.extend(result.warnings)
-        meeting.update(duration_s=round(result.duration_s, 3), stt=plan.stt.label, warnings=list(result.warnings))
+        meeting.update(duration_s=round(result.duration_s, 3), stt=spec.label, warnings=list(result.warnings))
         return "" if result.segments else NO_SPEECH
 
     def _summarize(self, meeting: Meeting, plan: Plan, outcome: Outcome) -> None:

@@ -65,6 +65,10 @@ class TranscriptionSettings(_Section):
     where it speaks the language, else `engine` where it is on this machine and light enough to keep up. Without any
     that is fit, a line says why there are no captions, and recording and transcript are as always."""
 
+    single_pass: bool = False
+    """Take the captions of a recording for its transcript, and transcribe only what they missed, with their engine:
+    less work after the stop, and only one model, for less accurate words. `engine` still does what has no captions."""
+
     language: str = Field(default="en", min_length=2, max_length=8)
     """Language of the meeting, as an ISO 639-1 code, or `auto` where the engine can tell it."""
 

@@ -127,6 +127,11 @@ class Meeting:
         return self.folder / "transcript.jsonl"
 
     @property
+    def filled(self) -> Path:
+        """What the captions had missed, while a transcript is made of them."""
+        return self.folder / ".filled.jsonl"
+
+    @property
     def summary(self) -> Path:
         return self.folder / "summary.md"
 
@@ -236,3 +241,15 @@ class Meeting:
 
 def _dump(info: Mapping[str, Any]) -> str:
     return json.dumps(info, ensure_ascii=False, indent=2) + "\n"
+
+
+def speakers(meeting: Meeting, channels: int) -> tuple[str, ...]:
+    """The label of each channel of a recording: what meeting.json says, else `You` and `Others`; one has none."""
+    if channels == 1:
+        return ("",)
+    told = meeting.info().get("channels")
+    labels = [entry.get("speaker", "") for entry in told if isinstance(entry, dict)] if isinstance(told, list) else []
+    return tuple(
+        str(label) or default
+        for label, default in zip([*labels, *[""] * channels], [*SPEAKERS, *[""] * channels], strict=False)
+    )[:channels]

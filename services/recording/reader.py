@@ -109,10 +109,10 @@ class MeetingAudio:
         except soundfile.SoundFileError as error:
             raise AudioFileError(f"{self._meeting.archive} is damaged: {error}.") from error
 
-    def blocks(self, seconds: float = 1.0) -> Iterator[Pcm]:
-        """All of it from the start to where it ends now, in blocks of `seconds`."""
-        size, position = max(1, int(seconds * self.rate)), 0
-        while len(block := self.read(position, size)):
+    def blocks(self, seconds: float = 1.0, start: int = 0, end: int | None = None) -> Iterator[Pcm]:
+        """All of it, or what lies between two positions, to where it ends now, in blocks of `seconds`."""
+        size, position = max(1, int(seconds * self.rate)), start
+        while len(block := self.read(position, size if end is None else min(size, max(0, end - position)))):
             position += len(block)
             yield block
 

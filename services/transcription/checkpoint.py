@@ -39,13 +39,14 @@ class Checkpoint:
     language: str = ""
 
 
-def take_up(meeting: Meeting, source: Path, how: Mapping[str, Any]) -> Checkpoint:
-    """Bring the transcript of `meeting` back to the end of its last whole batch.
+def take_up(meeting: Meeting, transcript: Path, source: Path, how: Mapping[str, Any]) -> Checkpoint:
+    """Bring a transcript in the making back to the end of its last whole batch.
 
     What another engine, other options, another sotto or another source wrote is of no use: then it begins anew.
 
     Args:
         meeting: Its meeting.json remembers how its transcript came to be.
+        transcript: The file, in the folder of `meeting`.
         source: What is transcribed.
         how: Everything that the words depend on; must not hold secrets.
 
@@ -53,16 +54,16 @@ def take_up(meeting: Meeting, source: Path, how: Mapping[str, Any]) -> Checkpoin
         StorageError: The transcript cannot be read or written.
     """
     key = _fingerprint(source, how)
-    whole = _whole(meeting.transcript) if meeting.info().get(_KEY) == key else None
+    whole = _whole(transcript) if meeting.info().get(_KEY) == key else None
     if whole is None:
-        meeting.transcript.unlink(missing_ok=True)
+        transcript.unlink(missing_ok=True)
         meeting.update(**{_KEY: key})
         return Checkpoint()
     place, checkpoint = whole
     try:
-        os.truncate(meeting.transcript, place)
+        os.truncate(transcript, place)
     except OSError as error:
-        raise disk_error(meeting.transcript, error) from error
+        raise disk_error(transcript, error) from error
     return checkpoint
 
 

@@ -14,11 +14,10 @@ from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import LiveNormaliser
 from services.audio.vad import VoiceDetector
 from services.audio.windows import Policy, Window
-from services.library.meeting import Meeting
+from services.library.meeting import Meeting, speakers
 from services.library.segments import Segment
 from services.recording.reader import MeetingAudio
 from services.transcription.plausible import holds_speech
-from services.transcription.source import speakers
 from services.worker.handler import Call, Json
 
 POLICY = Policy(longest=12.0, pause=0.6, target=12.0, overlap=0.0)

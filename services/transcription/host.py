@@ -2,8 +2,9 @@
 
 Methods:
     load        engine, model, options (of `EngineOptions`) -> load_s
-    transcribe  path (a file or a meeting's folder), language, from_window -> items {"segment": ..., "batch": ...} in
-                order of their start; duration_s, speech_s, windows, channels, warnings
+    transcribe  path (a file or a meeting's folder), language, from_window, spans (of a meeting: [start, end] by
+                speaker, nothing else is transcribed then) -> items {"segment": ..., "batch": ...} in order of their
+                start; duration_s, speech_s, windows, channels, warnings
     follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
                 {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
     unload      (nothing) -> {}
@@ -11,12 +12,15 @@ Methods:
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from services.audio.front import FrontEnd
 from services.audio.normalise import ChannelPlan, Normaliser
+from services.audio.spans import Span
 from services.audio.vad import VoiceDetector, detectors
 from services.errors import ModelError
 from services.models.catalogue import EngineEntry, engine_class, find_engine
@@ -28,6 +32,10 @@ from services.transcription.run import Run
 from services.transcription.source import open_source
 from services.transcription.understanding import Understanding
 from services.worker.handler import Call, Json, Method
+
+_SETTLING_SECONDS = 30.0
+
+Spans = Mapping[str, Sequence[Span]]
 
 
 class SpeechHost:
@@ -80,11 +88,13 @@ class SpeechHost:
         Raises:
             AudioFileError, StorageError, UsageError, ModelError, CancelledError
         """
-        source = open_source(Path(str(args["path"])))
+        spans = _spans(args.get("spans"))
+        source = open_source(Path(str(args["path"])), _part(spans))
         try:
             understanding = self._understanding(str(args["language"]))
             self._attend(call)
-            return Run(understanding, self._front(), source, call, int(args.get("from_window", 0))).run()
+            front = self._front(source.start, spans)
+            return Run(understanding, front, source, call, int(args.get("from_window", 0))).run()
         finally:
             source.close()
 
@@ -116,13 +126,14 @@ class SpeechHost:
             raise ModelError("No speech engine is loaded.")
         return self._entry, self._engine, self._detector
 
-    def _front(self) -> Callable[[ChannelPlan], FrontEnd]:
+    def _front(self, start: float, spans: Spans | None) -> Callable[[ChannelPlan], FrontEnd]:
         """What makes the front end for a file once its channels are known."""
         _, engine, detector = self._loaded()
 
         def make(plan: ChannelPlan) -> FrontEnd:
             sources = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
-            return FrontEnd(sources, detector, engine.policy)
+            wanted = None if spans is None else {group.speaker: spans.get(group.speaker, ()) for group in plan.groups}
+            return FrontEnd(sources, detector, engine.policy, start, spans=wanted)
 
         return make
 
@@ -134,6 +145,19 @@ class SpeechHost:
         """
         entry, engine, _ = self._loaded()
         return Understanding(engine, entry.check_language(language, self._model))
+
+
+def _spans(told: Any) -> Spans | None:
+    """The spans to transcribe of each speaker, as they came in a call; None for everything."""
+    if told is None:
+        return None
+    return {str(speaker): tuple((float(start), float(end)) for start, end in own) for speaker, own in told.items()}
+
+
+def _part(spans: Spans | None) -> Span:
+    """What has to be read for `spans`: some more, so that level and voice detection have settled before the first."""
+    edges = [edge for own in (spans or {}).values() for span in own for edge in span]
+    return (max(0.0, min(edges) - _SETTLING_SECONDS), max(edges) + _SETTLING_SECONDS) if edges else (0.0, math.inf)
 
 
 def create() -> Mapping[str, Method]:

@@ -60,11 +60,11 @@ class Run:
             AudioFileError, StorageError, ModelError, CancelledError
         """
         plan = self._survey()
-        self._seconds = plan.seconds
+        self._seconds = self._source.start + plan.seconds
         if plan.groups:
             self._read(plan)
         return {
-            "duration_s": round(plan.seconds, 3),
+            "duration_s": round(self._seconds, 3),
             "speech_s": round(self._speech, 3),
             "windows": self._windows,
             "channels": self._source.channels,

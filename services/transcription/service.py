@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from services.library.segments import Segment, read_segments
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
 from services.transcription.checkpoint import finish, take_up
+from services.transcription.live import Span
 from services.worker.handler import Json
 
 _WINDOW_SECONDS = 30.0
@@ -34,6 +35,19 @@ class Transcription:
     duration_s: float
     segments: int
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a meeting.
+
+    Attributes:
+        path: Where its segments go.
+        spans: What to transcribe of each speaker, in seconds.
+    """
+
+    path: Path
+    spans: Mapping[str, Sequence[Span]]
 
 
 class Transcriber:
@@ -58,6 +72,7 @@ class Transcriber:
         language: str,
         on_progress: Callable[[float, float, str], None],
         cancel: threading.Event,
+        part: Part | None = None,
     ) -> Transcription:
         """Write the final transcript of `meeting`; where a run like this one was interrupted, go on from there.
 
@@ -68,27 +83,31 @@ class Transcriber:
             language: ISO 639-1 code.
             on_progress: Takes seconds done, seconds in all, and what is being done.
             cancel: Set it to end early; segments so far stay on disk.
+            part: Transcribe this only, into a file of its own, and tell nothing of it.
 
         Raises:
             CancelledError, AudioFileError, StorageError, ModelError, WorkerError
         """
-        checkpoint = take_up(meeting, source, _how(spec, language))
-        for segment in read_segments(meeting.transcript):
-            self._emit(SegmentReady(meeting.folder, segment, preview=False))
+        path = part.path if part else meeting.transcript
+        spans = {speaker: list(own) for speaker, own in part.spans.items()} if part else None
+        checkpoint = take_up(meeting, path, source, _how(spec, language) | {"spans": spans})
+        if part is None:
+            self.tell(meeting)
         count = checkpoint.segments
-        with JsonLines(meeting.transcript) as transcript:
+        with JsonLines(path) as transcript:
 
             def keep(item: Json) -> None:
                 nonlocal count
                 segment = Segment.from_dict(item["segment"])
                 transcript.append(segment.to_dict() | {"batch": int(item["batch"])})
                 count += 1
-                self._emit(SegmentReady(meeting.folder, segment, preview=False))
+                if part is None:
+                    self._emit(SegmentReady(meeting.folder, segment, preview=False))
 
             with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
                 result = stt.run(
                     "transcribe",
-                    {"path": str(source), "language": language, "from_window": checkpoint.window},
+                    {"path": str(source), "language": language, "from_window": checkpoint.window, "spans": spans},
                     on_item=keep,
                     on_progress=on_progress,
                     step_work=_WINDOW_SECONDS,
@@ -100,6 +119,11 @@ class Transcriber:
             count,
             tuple(str(warning) for warning in result["warnings"]),
         )
+
+    def tell(self, meeting: Meeting) -> None:
+        """Tell the segments that the transcript of `meeting` has already."""
+        for segment in read_segments(meeting.transcript):
+            self._emit(SegmentReady(meeting.folder, segment, preview=False))
 
 
 def _how(spec: EngineSpec, language: str) -> Json:

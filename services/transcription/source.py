@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audio.decode import AudioFile, open_audio
-from services.library.meeting import SPEAKERS, Meeting
+from services.audio.spans import Span
+from services.library.meeting import Meeting, speakers
 from services.recording.reader import MeetingAudio
 
 Block = NDArray[np.float32]
@@ -40,21 +42,29 @@ class Source(Protocol):
     def warnings(self) -> list[str]:
         """What is wrong with it, as far as it has been read."""
 
+    @property
+    def start(self) -> float:
+        """Where its blocks begin, in seconds; 0 unless only a part is read."""
+
     def blocks(self) -> Iterator[Block]:
         """Blocks of about a second, float32 (frames, channels)."""
 
     def close(self) -> None: ...
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, part: Span = (0.0, math.inf)) -> Source:
     """Open a file, or the folder of a meeting.
+
+    Args:
+        path: Of the file or folder.
+        part: Of a meeting, read only from when to when, in seconds.
 
     Raises:
         AudioFileError: It holds no sound that can be read.
         StorageError: The meeting is damaged.
     """
     if (path / "meeting.json").is_file():
-        return MeetingSource(path)
+        return MeetingSource(path, part)
     return FileSource(path)
 
 
@@ -67,6 +77,7 @@ class FileSource:
         self.seconds = (self._file.frames or 0) / self.rate
         self.apart: tuple[str, ...] = ()
         self.warnings = self._file.warnings
+        self.start = 0.0
 
     def blocks(self) -> Iterator[Block]:
         return self._file.blocks()
@@ -76,29 +87,20 @@ class FileSource:
 
 
 class MeetingSource:
-    """The recording in a meeting's folder: each of its channels is a source of its own."""
+    """The recording in a meeting's folder, or a part of it: each of its channels is a source of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part: Span) -> None:
         self._audio = MeetingAudio(folder)
+        self._first = math.floor(part[0] * self._audio.rate)
+        self._last = math.ceil(min(part[1], self._audio.duration_s) * self._audio.rate)
+        self.start = self._first / self._audio.rate
         self.rate, self.channels = self._audio.rate, self._audio.channels
         self.seconds = self._audio.duration_s
         self.apart = speakers(Meeting(folder), self.channels)
         self.warnings: list[str] = []
 
     def blocks(self) -> Iterator[Block]:
-        return (pcm * _FULL_SCALE for pcm in self._audio.blocks())
+        return (pcm * _FULL_SCALE for pcm in self._audio.blocks(start=self._first, end=self._last))
 
     def close(self) -> None:
         self._audio.close()
-
-
-def speakers(meeting: Meeting, channels: int) -> tuple[str, ...]:
-    """The label of each channel of a recording: what meeting.json says, else `You` and `Others`; one has none."""
-    if channels == 1:
-        return ("",)
-    told = meeting.info().get("channels")
-    labels = [entry.get("speaker", "") for entry in told if isinstance(entry, dict)] if isinstance(told, list) else []
-    return tuple(
-        str(label) or default
-        for label, default in zip([*labels, *[""] * channels], [*SPEAKERS, *[""] * channels], strict=False)
-    )[:channels]

@@ -77,7 +77,7 @@ def whole(runs: Runs) -> bytes:
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.85, 0.99])
 def test_cut_anywhere_the_next_run_completes_it(runs: Runs, whole: bytes, share: float) -> None:
     meeting = runs.meeting()
-    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
     meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
     runs.run(meeting)
     assert meeting.transcript.read_bytes() == whole
@@ -99,7 +99,7 @@ def test_a_killed_engine_costs_no_more_than_the_window_at_hand(runs: Runs, whole
 
 def test_what_was_kept_is_told_again_to_who_listens_now(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, MEETING, _how(_SPEC, "en"))
+    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
     meeting.transcript.write_bytes(whole[: len(whole) // 2])
     runs.run(meeting)
     told = [event.segment.text for event in runs.events if isinstance(event, SegmentReady)][runs.after :]
@@ -118,18 +118,18 @@ def test_a_cancelled_run_is_taken_up_like_a_killed_one(runs: Runs, whole: bytes)
 
 def test_what_other_options_wrote_is_not_taken_up(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, MEETING, _how(_SPEC, "en") | {"beam": 1})
+    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en") | {"beam": 1})
     meeting.transcript.write_bytes(whole.replace(b'"text":"', b'"text":"WRONG '))
-    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
     assert not meeting.transcript.exists()
 
 
 def test_a_finished_transcript_is_no_checkpoint(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, MEETING, _how(_SPEC, "en"))
+    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
     meeting.transcript.write_bytes(whole)
     finish(meeting)
-    assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
 
 
 def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> None:
@@ -140,7 +140,7 @@ def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> 
     ]
     for damage in (b'{"start":3,"end":4,"te\n', b'{"start":3,"end":4,"text":"four","batch":1}\n', b"[]\n", b"{}\n"):
         meeting = runs.meeting()
-        take_up(meeting, MEETING, _how(_SPEC, "en"))
+        take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
         meeting.transcript.write_bytes(b"".join([*lines, damage, *lines]))
-        assert take_up(meeting, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, "de")
+        assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, "de")
         assert meeting.transcript.read_bytes() == lines[0]
