@@ -50,6 +50,7 @@ def plan_of(settings: Settings) -> Plan:
         archive=settings.recording.archive,
         captions=captions,
         no_captions=missing,
+        single_pass=settings.transcription.single_pass,
     )
 
 
