@@ -5,22 +5,34 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
 from typing import Any, Literal
 
+from services.errors import StorageError
+from services.files import write_stream
 from services.library.cues import cues
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
-from services.library.segments import Segment, read_segments
-from services.text import clean, clock, one_line
+from services.library.names import read_transcript
+from services.library.segments import Segment
+from services.text import clean, clock, one_line, slug
 
 Format = Literal["md", "txt", "srt", "vtt", "json"]
 
 SCHEMA = 1
 """Version of the JSON export, written into each."""
+
+OWN = ("meeting.json", "summary.md", "notes.md")
+"""Files of a meeting that an export could have the name of."""
+
+_LONGEST_NAME = 200
+"""In bytes: file systems take 255, and a file that is being written has a longer name for a while."""
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 _HEADING = re.compile(r"^(#{1,5})(?=\s)", re.MULTILINE)
@@ -77,8 +89,32 @@ def contents_of(meeting: Meeting) -> Contents:
         engine=one_line(str(info.get("stt", ""))),
         summary=clean(summary).strip(),
         moments=tuple(read_moments(meeting)),
-        segments=lambda: read_segments(meeting.transcript),
+        segments=lambda: read_transcript(meeting),
     )
+
+
+def place(meeting: Meeting, kind: Format, folder: str | None = None) -> Path:
+    """Where an export goes of which nobody said where: into the meeting's folder, with which it is deleted one day."""
+    name = meeting.folder.name
+    safe = name == one_line(name, _LONGEST_NAME) and len(name.encode()) <= _LONGEST_NAME
+    name = f"{name if safe else slug(name)}.{kind}"
+    name = f"export-{name}" if name.lower() in OWN else name
+    return (Path(folder) if folder else meeting.folder) / name
+
+
+def export_beside(meeting: Meeting, kind: Format) -> Path:
+    """Write what there is of a meeting into its folder, under a name that nothing there has yet; returns its path.
+
+    Raises:
+        StorageError: There is nothing to export, or the disk refuses.
+    """
+    if not (meeting.transcript.is_file() and meeting.transcript.stat().st_size):
+        raise StorageError(f"“{meeting.title}” has no transcript yet.", "Write it up first.")
+    wanted = place(meeting, kind)
+    names = chain([wanted], (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in count(2)))
+    target = next(path for path in names if not os.path.lexists(path))
+    write_stream(target, render(contents_of(meeting), kind))
+    return target
 
 
 def render(contents: Contents, kind: Format) -> Iterator[str]:

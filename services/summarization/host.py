@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 from services.errors import StorageError, WorkerError
+from services.library.meeting import Meeting
+from services.library.names import names_of, with_names
 from services.library.segments import Segment, read_segments
 from services.models.catalogue import engine_class, find_engine
 from services.summarization.engine import SummaryEngine, Watch
@@ -75,7 +77,7 @@ def _transcript(args: Json) -> list[Segment]:
     path = Path(str(args["transcript"]))
     if not path.is_file():
         raise StorageError(f"There is no transcript at {path}.", "Transcribe the meeting first.")
-    return list(read_segments(path))
+    return list(with_names(read_segments(path), names_of(Meeting(path.parent))))
 
 
 def create() -> Handler:

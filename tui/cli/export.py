@@ -10,16 +10,10 @@ from pathlib import Path
 from services import settings
 from services.errors import CancelledError, SottoError, StorageError, UsageError
 from services.files import write_stream
-from services.library.export import FORMATS, Contents, Format, contents_of, render
+from services.library.export import FORMATS, OWN, Contents, Format, contents_of, place, render
 from services.library.meeting import Meeting
-from services.text import one_line, slug
+from services.text import one_line
 from tui.cli.output import fail, note, say
-
-_OWN = ("meeting.json", "summary.md", "notes.md")
-"""Files of a meeting that an export could have the name of."""
-
-_LONGEST_NAME = 200
-"""In bytes: file systems take 255, and a file that is being written has a longer name for a while."""
 
 
 def run(arguments: Namespace) -> int:
@@ -34,13 +28,13 @@ def run(arguments: Namespace) -> int:
     failed = False
     for name in arguments.meetings:
         try:
-            meeting = _find(name)
+            meeting = find_meeting(name)
             contents = _contents(meeting)
             for kind in formats:
                 if output == "-":
                     _print(contents, kind)
                 else:
-                    target = Path(output) if output and not to_folder else _place(meeting, kind, output)
+                    target = Path(output) if output and not to_folder else place(meeting, kind, output)
                     _write(meeting, contents, kind, target, arguments.force)
         except CancelledError:
             raise
@@ -59,7 +53,7 @@ def _formats(named: Sequence[Format] | None, output: str | None) -> list[Format]
     return list(dict.fromkeys(named or [kind for kind in FORMATS if kind == suffix] or ["md"]))
 
 
-def _find(name: str) -> Meeting:
+def find_meeting(name: str) -> Meeting:
     """The meeting in a folder, which may be named as it is in the folder of meetings.
 
     Raises:
@@ -88,15 +82,6 @@ def _contents(meeting: Meeting) -> Contents:
     return contents_of(meeting)
 
 
-def _place(meeting: Meeting, kind: Format, folder: str | None) -> Path:
-    """Where an export goes of which nobody said where: into the meeting's folder, with which it is deleted one day."""
-    name = meeting.folder.name
-    safe = name == one_line(name, _LONGEST_NAME) and len(name.encode()) <= _LONGEST_NAME
-    name = f"{name if safe else slug(name)}.{kind}"
-    name = f"export-{name}" if name.lower() in _OWN else name
-    return (Path(folder) if folder else meeting.folder) / name
-
-
 def _write(meeting: Meeting, contents: Contents, kind: Format, target: Path, force: bool) -> None:
     """Write an export, and say where it is.
 
@@ -118,7 +103,7 @@ def _write(meeting: Meeting, contents: Contents, kind: Format, target: Path, for
 
 
 def _own(meeting: Meeting) -> Iterator[str]:
-    yield from _OWN
+    yield from OWN
     yield from (path.name for path in meeting.folder.iterdir() if path.suffix in (".jsonl", ".flac", ".opus"))
 
 

@@ -50,12 +50,14 @@ def parse(argv: Sequence[str]) -> Arguments:
         _attach,
         _process,
         _export,
+        _speakers,
         _normalize,
         _recover,
         _demo,
         _devices,
         _doctor,
         _monitor,
+        _models,
     ):
         add(commands)
     return cast(Arguments, parser.parse_args(argv))
@@ -208,6 +210,21 @@ def _export(commands: Subparsers) -> None:
     parser.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
+def _speakers(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "speakers",
+        "List who speaks in a meeting, and give them names",
+        "sotto speakers 2026-03-14_1030_weekly-sync",
+        "sotto speakers FOLDER 'Speaker 1=Anna' 'Speaker 2=Ben'",
+        "sotto speakers FOLDER You=Clara Others=Dora",
+        "sotto speakers FOLDER Anna=              back to what it was",
+    )
+    parser.add_argument("meeting", metavar="MEETING", help="a meeting's folder, or its name there")
+    parser.add_argument("names", nargs="*", metavar="OLD=NEW", help="a label or name, and the name from now on")
+    _json(parser)
+
+
 def _normalize(commands: Subparsers) -> None:
     parser = _command(
         commands,
@@ -256,6 +273,29 @@ def _monitor(commands: Subparsers) -> None:
     parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="a process; its children count too")
     parser.add_argument("--once", action="store_true", help="print once and end")
     _json(parser)
+
+
+def _models(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "models",
+        "List the models for transcripts and summaries, and get, check or delete them",
+        "sotto models list",
+        "sotto models pull faster-whisper:small",
+        "sotto models verify                     look whether the models that were downloaded are whole",
+        "sotto models remove faster-whisper:small",
+        codes="exit codes: 0 done, 1 not to be had, damaged or not here, 2 wrong use",
+    )
+    tasks = parser.add_subparsers(title="tasks", metavar="TASK", dest="task")
+    shown = tasks.add_parser("list", help="which there are, which are here, what they take (also without a task)")
+    _json(shown)
+    for name, count, what in (
+        ("pull", "+", "download; what arrived before is not fetched again"),
+        ("verify", "*", "compare the files with their checksums; without a name all that were downloaded"),
+        ("remove", "+", "delete, and what is left of a download that was broken off"),
+    ):
+        task = tasks.add_parser(name, help=what, description=f"{name.capitalize()}: {what}.")
+        task.add_argument("models", nargs=count, metavar="ENGINE:MODEL", help="see `sotto models list`")
 
 
 def _engines(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,8 @@ from services.events import Event, SegmentReady, StageChanged
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
-from services.library.segments import Segment, as_text, read_segments
+from services.library.names import names_of, read_transcript, with_names
+from services.library.segments import Segment, as_text
 from services.pipeline import Outcome, Pipeline, Plan
 from services.residency import Residency
 from services.settings import Settings
@@ -64,6 +65,7 @@ class Work:
         self.plan: Plan = plan_of(chosen)
         self._json = as_json
         self._moments: deque[Moment] = deque()
+        self._names: dict[str, str] = {}
         self._transcribing = False
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
@@ -117,13 +119,14 @@ class Work:
         match event:
             case StageChanged(meeting=meeting, stage="transcribe", status="running"):
                 self._moments = deque(_moments(meeting))
+                self._names = names_of(Meeting(meeting))
                 self._transcribing = True
             case SegmentReady(segment=segment):
                 self._say_segment(segment)
             case StageChanged(meeting=meeting, stage="transcribe", status="done"):
                 if not self._transcribing:  # it was done before: nobody told its segments
                     self._moments = deque(_moments(meeting))
-                    for segment in read_segments(Meeting(meeting).transcript):
+                    for segment in read_transcript(Meeting(meeting)):
                         self._say_segment(segment)
                 self._transcribing = False
                 self._say_moments(math.inf)
@@ -132,7 +135,8 @@ class Work:
 
     def _say_segment(self, segment: Segment) -> None:
         self._say_moments(segment.start)
-        say(_line(segment))
+        (named,) = with_names([segment], self._names)
+        say(_line(named))
 
     def _say_moments(self, until: float) -> None:
         """Notes, pauses and gaps of which the transcript has come to the place."""
@@ -160,7 +164,7 @@ def _note(moment: Moment) -> dict[str, Any]:
 
 
 def _segments(outcome: Outcome) -> Iterator[Segment]:
-    return read_segments(Meeting(outcome.meeting).transcript) if outcome.meeting else iter(())
+    return read_transcript(Meeting(outcome.meeting)) if outcome.meeting else iter(())
 
 
 def _summary(outcome: Outcome) -> str:
