@@ -47,7 +47,7 @@ def _segment(record: dict[str, Any]) -> Entry:
     if "skipped" in record:
         span = record["skipped"]
         start, end = float(span["start"]), float(span["end"])
-        text = f"{clock(start)} to {clock(end)} follows in the final transcript"
+        text = f"{clock(start)} to {clock(end)} is written after the recording"
         return Entry(start, "", text, "skipped", start)
     speaker = " ".join(clean(str(record.get("speaker", ""))).split())
     start = float(record["start"])

@@ -23,6 +23,7 @@ from services.events import (
     SummaryDelta,
     SummaryReady,
 )
+from services.files import JsonLines
 from services.library.segments import Segment
 from services.library.unfinished import Unfinished
 from services.memory.probe import Pressure, SystemMemory
@@ -127,6 +128,15 @@ async def recording(app: SottoApp, meeting: Path) -> None:
     app.handle(SegmentReady(meeting, SEGMENTS[-1], preview=True))
     app.handle(CaptionChanged(meeting, "Others", "And then there is the question of the budget for the"))
     set_figures(app, Figures(recording=status(meeting), memory=memory(24.0, 212.0)))
+
+
+async def behind(app: SottoApp, meeting: Path) -> None:
+    """The captions had to skip ahead, and go on."""
+    await recording(app, meeting)
+    with JsonLines(meeting / "live.jsonl") as live:
+        live.append({"skipped": {"start": 102.0, "end": 137.5}})
+        live.append(Segment(139.0, 144.0, "So that was the budget. Anything else?", "Others").to_dict())
+    app.handle(CaptionChanged(meeting, "Others", "Then we meet again on"))
 
 
 async def paused(app: SottoApp, meeting: Path) -> None:

@@ -84,6 +84,15 @@ def test_attention_without_colours(look: Look, scene: Scene, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_captions_that_skipped_ahead(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.behind, size)
+
+
+def test_captions_that_skipped_ahead_with_sixteen_colours(look: Look) -> None:
+    assert look(scenes.behind, (80, 24), theme="sotto-16")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_unfinished_meetings_are_offered(look: Look, size: tuple[int, int]) -> None:
     assert look(scenes.unfinished, size)
 
@@ -168,6 +177,11 @@ def test_a_list(look: Look, key: str) -> None:
 @pytest.mark.parametrize("key", ["q", "question_mark"])
 def test_a_dialog(look: Look, key: str) -> None:
     assert look(scenes.recording, (60, 20), key)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_formats_of_an_export(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.summarized, size, "e")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")

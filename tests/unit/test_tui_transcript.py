@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from services.library.meeting import Meeting
+from services.library.names import rename_speaker
 from services.library.segments import Segment
 from services.text import clean
 from tui.entries import parse_segment
@@ -179,7 +181,7 @@ def test_a_skipped_span_says_so(tmp_path: Path) -> None:
     index = TranscriptIndex(path, 80)
     index.extend()
     assert index.line(0).entry.kind == "skipped"
-    assert index.line(0).text == "0:42 to 1:13 follows in the final transcript"
+    assert index.line(0).text == "0:42 to 1:13 is written after the recording"
 
 
 def test_the_speaker_is_named_when_it_changes(tmp_path: Path) -> None:
@@ -214,3 +216,26 @@ def test_ten_thousand_segments_cost_their_offsets_only(tmp_path: Path) -> None:
     # 31 bytes a segment, up to twice that for arrays that have room to grow; the file itself is over a megabyte.
     assert path.stat().st_size > 1_000_000
     assert held < 600_000
+
+
+def test_speakers_have_the_names_that_the_meeting_gives_them(tmp_path: Path) -> None:
+    meeting = Meeting.create(tmp_path, "Sync")
+    write(meeting.transcript, [Segment(i, i + 1.0, "so it is", who) for i, who in enumerate(("You", "Others", "You"))])
+    index = TranscriptIndex(meeting.transcript, 60)
+    index.extend()
+    assert [line.entry.speaker for line in lines_of(index)] == ["You", "Others", "You"]
+    assert not index.changed()
+    rename_speaker(meeting, "You", "Anna Karenina")
+    assert index.changed()
+    assert index.extend()
+    assert (index.stable, index.columns.name) == (0, 12)
+    assert [line.entry.speaker for line in lines_of(index)] == ["Anna Karenina", "Others", "Anna Karenina"]
+    assert index.name("You") == "Anna Karenina"
+    rename_speaker(meeting, "Others", "Anna Karenina")
+    index.extend()
+    assert [(line.named, line.voice) for line in lines_of(index)] == [(True, 1), (False, 1), (False, 1)]
+    assert index.voice("Others") == 1
+    meeting.update(title="Another title")
+    assert index.changed()
+    assert not index.extend(), "a title changes no line"
+    index.close()
