@@ -75,6 +75,9 @@ def pull(engine: str, model: ModelEntry, cancel: threading.Event, show: Show, re
             _put_in_place(model.origin, part, folder, course)
         except OSError as error:
             raise disk_error(part, error) from error
+        finally:
+            if part.exists() and not size_of(part):
+                shutil.rmtree(part, ignore_errors=True)  # nothing arrived: there is nothing to go on with
     return True
 
 

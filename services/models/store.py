@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from services import paths
-from services.errors import MeetingBusyError, ModelError
+from services.errors import MeetingBusyError, MissingModelError, ModelError
 from services.files import disk_error
 from services.library.marker import Marker
 from services.memory.components import is_app
@@ -36,13 +36,13 @@ def locate(entry: EngineEntry, model: str) -> str:
     """What an engine's class takes for `model`: the folder of a model that was downloaded, else `model` itself.
 
     Raises:
-        ModelError: It has not been downloaded; the hint says how to get it.
+        MissingModelError: It has not been downloaded; the hint says how to get it.
     """
     known = entry.model(model)
     if known is None or known.origin is None:
         return model
     if not is_installed(entry.name, model):
-        raise ModelError(
+        raise MissingModelError(
             f"The model {entry.name}:{model} is not on this machine.",
             f"Get it with `sotto models pull {entry.name}:{model}` ({known.size_mb} MB).",
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
-from services.errors import CancelledError, ModelError, UsageError
+from services.errors import CancelledError, DamagedModelError, MissingModelError, UsageError
 from services.events import Progress
 from services.models import manifest
 from services.models.catalogue import CATALOGUE, EngineEntry, EngineSpec
 from services.models.download import Show, pull
-from services.models.entry import ModelEntry
+from services.models.entry import Archive, ModelEntry
 from services.models.store import folder_of, is_installed, part_of, remove, size_of
 from services.text import one_line
 
@@ -32,7 +32,8 @@ def perform(task: Task, spec: EngineSpec, show: Show, cancel: threading.Event) -
     Raises:
         UsageError: There is no such model, or none that lies here as files of ours.
         DownloadError, StorageError, CancelledError: Like `download.pull`.
-        ModelError: Another sotto is at work on it; verified, it is damaged or not here.
+        ModelError: Another sotto is at work on it.
+        MissingModelError, DamagedModelError: That is what a check found.
     """
     entry, model = _found(spec)
     match task:
@@ -60,7 +61,7 @@ def parse_model(text: str) -> EngineSpec:
 def unverified(spec: EngineSpec) -> bool:
     """Whether nobody published a checksum of this model, so that what arrives has to be believed."""
     _, model = _found(spec)
-    return model.origin is not None and not model.origin.sha256
+    return isinstance(model.origin, Archive) and not model.origin.sha256
 
 
 def _found(spec: EngineSpec) -> tuple[EngineEntry, ModelEntry]:
@@ -76,10 +77,10 @@ def _found(spec: EngineSpec) -> tuple[EngineEntry, ModelEntry]:
             "`sotto models list` shows those that are.",
         )
     names = ", ".join(model.name for model in entry.models)
-    what = (
-        f"has no model {one_line(spec.model)!r}" if spec.model else "has more than one model" if names else "has none"
-    )
-    raise UsageError(f"{entry.name} {what}.", f"There are: {names}." if names else "It needs none.")
+    if not names:
+        raise UsageError(f"{entry.name} needs no model.")
+    what = f"no model {one_line(spec.model)!r}" if spec.model else "more than one model"
+    raise UsageError(f"{entry.name} has {what}.", f"There are: {names}.")
 
 
 def _pull(entry: EngineEntry, model: ModelEntry, show: Show, cancel: threading.Event) -> str:
@@ -98,7 +99,7 @@ def _verify(entry: EngineEntry, model: ModelEntry, show: Show, cancel: threading
         return f"{label} is built in: its package vouches for it."
     if not is_installed(entry.name, model.name):
         began = ", only a part of it" if part_of(entry.name, model.name).exists() else ""
-        raise ModelError(f"{label} is not on this machine{began}.", f"Get it with `sotto models pull {label}`.")
+        raise MissingModelError(f"{label} is not on this machine{began}.", f"Get it with `sotto models pull {label}`.")
     folder = folder_of(entry.name, model.name)
     total, done = size_of(folder), 0
 
@@ -110,7 +111,7 @@ def _verify(entry: EngineEntry, model: ModelEntry, show: Show, cancel: threading
         show(Progress(f"Checking {label}", done, total))
 
     if found := [f"{name} {what}" for name, what in manifest.faults(folder, heed)]:
-        raise ModelError(
+        raise DamagedModelError(
             f"{label} is damaged: {'; '.join(found)}.",
             f"`sotto models pull {label}` mends it: it fetches what is damaged.",
         )
