@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from services.library.meeting import Meeting
+from services.library.names import names_of
 from services.text import clock
 from tui.entries import Entry, parse_event, parse_note, parse_segment
 from tui.tail import Tail
@@ -74,7 +75,8 @@ class TranscriptIndex:
     segments that had begun.
 
     Args:
-        path: A transcript.jsonl or live.jsonl; it may not exist yet. notes.md and events.jsonl lie beside it.
+        path: A transcript.jsonl or live.jsonl; it may not exist yet. notes.md, events.jsonl and meeting.json, which has
+            the names of speakers, lie beside it.
         width: Of the view, in cells.
 
     Attributes:
@@ -85,8 +87,10 @@ class TranscriptIndex:
 
     def __init__(self, path: Path, width: int) -> None:
         self.path = path
-        meeting = Meeting(path.parent)
+        self._meeting = meeting = Meeting(path.parent)
         self._tails = (Tail(path), Tail(meeting.events), Tail(meeting.notes, edited=True))
+        self._info = Tail(meeting.info_file, edited=True)
+        self._called: dict[str, str] = {}
         self._width = width
         # For each entry: its file, place and size there; its time, for moments to find theirs; speaker and lines.
         self._files, self._offsets, self._sizes = array("B"), array("Q"), array("I")
@@ -103,12 +107,12 @@ class TranscriptIndex:
         return len(self._files)
 
     def close(self) -> None:
-        for tail in self._tails:
+        for tail in (*self._tails, self._info):
             tail.close()
 
     def changed(self) -> bool:
         """Whether there is something to take in; a cheap look."""
-        return any(tail.changed() for tail in self._tails)
+        return any(tail.changed() for tail in (*self._tails, self._info))
 
     def extend(self) -> bool:
         """Take in what was appended; returns whether anything changed. A file that was replaced is read anew."""
@@ -127,8 +131,23 @@ class TranscriptIndex:
             self._recent.cache_clear()
         self.stable = self._tops[first] if first < there else self.height
         self._stack(first)
+        if self._renamed():
+            self._recent.cache_clear()
+            self.stable, changed = 0, True
         self._fit()
         return changed
+
+    def _renamed(self) -> bool:
+        """Look whether speakers have other names now."""
+        if not self._info.changed():
+            return False
+        self._info.renew()
+        before, self._called = self._called, names_of(self._meeting)
+        return self._called != before
+
+    def name(self, speaker: str) -> str:
+        """What the speaker of a label is called."""
+        return self._called.get(speaker, speaker)
 
     def resize(self, width: int) -> None:
         """Lay the lines out for another width."""
@@ -141,8 +160,8 @@ class TranscriptIndex:
         number = bisect_right(self._tops, y) - 1
         entry, lines = self._recent(number)
         part = y - self._tops[number]
-        voice = self._voices[number]
-        named = voice > 0 and (number == 0 or self._voices[number - 1] != voice)
+        voice = self._one(self._voices[number])
+        named = voice > 0 and (number == 0 or self._one(self._voices[number - 1]) != voice)
         # A file that was damaged since it was read may wrap into fewer lines.
         return Line(entry, lines[part] if part < len(lines) else "", part == 0, named, voice)
 
@@ -150,7 +169,12 @@ class TranscriptIndex:
         """Number of a speaker, from 1; 0 for nobody. A new name may take room from the text."""
         number = self._number(speaker)
         self._fit()
-        return number
+        return self._one(number)
+
+    def _one(self, voice: int) -> int:
+        """The first number of all that have the same name: two labels may be one person."""
+        names = [self.name(label) for label in self._names] if self._called and voice else []
+        return names.index(names[voice - 1]) + 1 if names else voice
 
     def _number(self, speaker: str) -> int:
         if not speaker:
@@ -200,7 +224,7 @@ class TranscriptIndex:
 
     def _fit(self) -> None:
         """Fit the columns to what is there. Where they change, all lines are counted anew, reading the files again."""
-        longest = max((cell_len(name) for name in self._names), default=0)
+        longest = max((cell_len(self.name(label)) for label in self._names), default=0)
         columns = Columns.fit(self._width, self._latest, longest)
         if columns == self.columns:
             return
@@ -218,4 +242,5 @@ class TranscriptIndex:
 
     def _wrapped(self, number: int) -> tuple[Entry, list[str]]:
         entry = self._read(number)
+        entry = replace(entry, speaker=self.name(entry.speaker))
         return entry, wrap(entry.text, self.columns.text)

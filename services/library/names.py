@@ -1,5 +1,5 @@
-"""Names of speakers: meeting.json says who `Speaker 1` or `You` is. The transcript keeps its labels, and whoever reads it
-puts the names in, so a name can be changed at any time."""
+"""Names of speakers: meeting.json says who `Speaker 1` or `You` is. The transcript keeps its labels, and whoever reads
+it puts the names in, so a name can be changed at any time."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ class TranscriptView(ScrollView, can_focus=True):
     def _draw_caption(self, index: TranscriptIndex, caption: Caption, width: int) -> Strip:
         style = self._look("transcript--caption")
         voice = self._voice(index.voice(caption.speaker)) if caption.speaker else style
-        name = caption.speaker if caption.first else ""
+        name = index.name(caption.speaker) if caption.first else ""
         return self._row(index, width, ("···" if caption.first else "", style), (name, voice), (caption.text, style))
 
     def _row(self, index: TranscriptIndex, width: int, *cells: tuple[str, Style]) -> Strip:
