@@ -42,6 +42,12 @@ def _something_to_end(situation: Situation, figures: Figures) -> bool:
     return situation.trouble is not None or figures.processing
 
 
+def _written_up(situation: Situation, _: Figures) -> bool:
+    """The meeting that is shown has been transcribed, maybe in part."""
+    state = situation.stages.get("transcribe")
+    return not situation.on_air and state is not None and state.status in ("done", "failed", "skipped")
+
+
 def _unfinished(situation: Situation, _: Figures) -> bool:
     return bool(situation.unfinished)
 
@@ -113,19 +119,23 @@ ACTIONS: tuple[Action, ...] = (
         footer=2, live=9,
     ),
     Action(
+        "export", "e", "export", "Export", "Write this meeting as Markdown, text, subtitles or JSON.", "Meeting",
+        _written_up, footer=4, shy=True,
+    ),
+    Action(
         "finish", "f", "finish", "Finish", "Finish meetings that were cut off or never written up.", "Meeting",
         _unfinished, footer=3, shy=True,
     ),
     Action(
         "escape", "escape", "escape", "Cancel", "Dismiss the last error; else cancel the processing (it asks).",
-        "Meeting", _something_to_end, footer=6, live=10, shown="Esc",
+        "Meeting", _something_to_end, footer=7, live=10, shown="Esc",
     ),
     Action("record_panel", "1", "panel(1)", "Record panel", "Go to the recording.", "Move"),
     Action("transcript_panel", "2", "panel(2)", "Transcript panel", "Go to the transcript.", "Move"),
     Action("summary_panel", "3", "panel(3)", "Summary panel", "Go to the summary.", "Move"),
     Action("memory_panel", "4", "panel(4)", "Memory panel", "Go to the memory.", "Move"),
     Action(
-        "next_panel", "tab", "next_panel(1)", "Next panel", "Go to the next panel.", "Move", footer=7, live=11,
+        "next_panel", "tab", "next_panel(1)", "Next panel", "Go to the next panel.", "Move", footer=8, live=11,
         shown="Tab",
     ),
     Action(
@@ -134,19 +144,19 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("follow", "end,G", "follow", "Follow the end", "Go to the newest line and stay there.", "Move", shown="End"),
     Action(
-        "help", "question_mark,f1", "help", "Help", "All keys and what they do.", "App", footer=5, live=8,
+        "help", "question_mark,f1", "help", "Help", "All keys and what they do.", "App", footer=6, live=8,
         shown="?",
     ),
     Action(
-        "palette", "ctrl+p", "command_palette", "Commands", "Find an action by its name.", "App", footer=8,
+        "palette", "ctrl+p", "command_palette", "Commands", "Find an action by its name.", "App", footer=9,
         live=12, shown="^P", palette=False,
     ),
     Action(
         "models", "M", "models", "Models", "Engines and their models: choose, download, verify, remove.", "App",
-        footer=9,
+        footer=10,
     ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
-    Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=4, live=7),
+    Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=5, live=7),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -8,14 +8,14 @@ from pathlib import Path
 from textual.widget import Widget
 
 from tui import actions
-from tui.meeting import MeetingApp
 from tui.panels.memory import MemoryPanel
 from tui.situation import Phase
 from tui.widgets.lines import key_of, title_of
 from tui.widgets.transcript_view import TranscriptView
+from tui.written import WrittenApp
 
 
-class CommandsApp(MeetingApp):
+class CommandsApp(WrittenApp):
     """The actions of the app. Screens of their own are imported when they are wanted for the first time."""
 
     leave_when_stopped = False

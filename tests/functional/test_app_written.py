@@ -1,0 +1,92 @@
+"""Exporting a meeting that has been written up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.errors import StorageError
+from services.events import MeetingFinished, StageChanged
+from services.library.export import export_beside
+from services.library.meeting import Meeting
+from services.library.segments import Segment
+from tests.functional.app_driver import AppPilot, append, make_meeting, running, screen_text, shown, toasts, until
+from tui.app import SottoApp
+
+SAID = [Segment(0.0, 2.0, "Good morning, everyone.", "You"), Segment(2.5, 4.0, "Good morning.", "Others")]
+
+
+@pytest.fixture
+def meeting(home: Path) -> Meeting:
+    meeting = Meeting(make_meeting(home))
+    append(meeting.transcript, SAID)
+    meeting.set_stage("transcribe", "done")
+    return meeting
+
+
+async def written_up(app: SottoApp, pilot: AppPilot, meeting: Meeting) -> None:
+    """Show a meeting as it is when its work has been done."""
+    app.handle(StageChanged(meeting.folder, "transcribe", "running"))
+    app.handle(StageChanged(meeting.folder, "transcribe", "done"))
+    app.handle(MeetingFinished(meeting.folder, meeting.title, True))
+    await shown(pilot, app, "Good morning, everyone.")
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "holds"),
+    [("m", "md", "# Release planning"), ("t", "txt", "[0:00] You: Good"), ("s", "srt", "00:00:00,000 -->"),
+     ("v", "vtt", "WEBVTT"), ("j", "json", '"version": 1')],
+)  # fmt: skip
+async def test_a_meeting_is_exported_in_a_format_of_choice(meeting: Meeting, key: str, kind: str, holds: str) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await written_up(app, pilot, meeting)
+        await pilot.press("e")
+        await shown(pilot, app, "Export as")
+        await pilot.press(key)
+        path = meeting.folder / f"{meeting.folder.name}.{kind}"
+        await until(pilot, lambda: str(path) in toasts(app))
+        assert holds in path.read_text()
+
+
+async def test_an_export_never_takes_the_place_of_a_file(meeting: Meeting) -> None:
+    there = meeting.folder / f"{meeting.folder.name}.md"
+    there.write_text("mine")
+    async with running((60, 20)) as (app, pilot):
+        await written_up(app, pilot, meeting)
+        await pilot.press("e", "enter")
+        await until(pilot, lambda: f"{meeting.folder.name}-2.md" in toasts(app))
+        await pilot.press("e", "enter")
+        await until(pilot, lambda: f"{meeting.folder.name}-3.md" in toasts(app))
+    assert there.read_text() == "mine"
+    assert there.with_name(f"{there.stem}-2.md").read_text() == there.with_name(f"{there.stem}-3.md").read_text()
+
+
+async def test_there_is_nothing_to_export_before_a_meeting_was_transcribed(meeting: Meeting) -> None:
+    async with running((80, 24)) as (app, pilot):
+        assert "e Export" not in screen_text(app)
+        await pilot.press("e")
+        assert "Export as" not in screen_text(app)
+        await written_up(app, pilot, meeting)
+        await shown(pilot, app, "e Export")
+
+
+async def test_a_transcription_that_came_to_nothing_says_so(meeting: Meeting) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await written_up(app, pilot, meeting)
+        meeting.transcript.write_text("")
+        await pilot.press("e", "enter")
+        await until(pilot, lambda: "has no transcript yet" in toasts(app))
+    assert not list(meeting.folder.glob("*.md"))
+
+
+def test_a_file_that_is_nobodys_is_kept(meeting: Meeting) -> None:
+    link = meeting.folder / f"{meeting.folder.name}.json"
+    link.symlink_to(meeting.folder / "nowhere")
+    path = export_beside(meeting, "json")
+    assert path.name == f"{meeting.folder.name}-2.json"
+    assert [each["text"] for each in json.loads(path.read_text())["segments"]] == [said.text for said in SAID]
+    meeting.transcript.unlink()
+    with pytest.raises(StorageError, match="no transcript"):
+        export_beside(meeting, "json")
