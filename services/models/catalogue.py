@@ -188,7 +188,7 @@ CATALOGUE = (
         name="openai",
         where="services.transcription.remote:Remote",
         aliases=("remote",),
-        models=(ModelEntry("whisper-1", licence="the server's terms"),),
+        models=(ModelEntry("whisper-1", memory_mb=70, licence="the server's terms"),),
         remote=True,
         detects_language=True,
         licence="the server's terms",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -197,6 +198,21 @@ def test_a_server_that_stays_away_is_given_up() -> None:
         endpoint.post("x", {}, ("a", b"", "audio/wav"), lambda _: None)
     assert "is kept" in caught.value.hint
     endpoint.close()
+
+
+def test_a_pause_that_is_asked_for_is_kept() -> None:
+    times: list[float] = []
+
+    def busy(_: Asked, reply: Reply) -> None:
+        times.append(time.monotonic())
+        reply.error(429, "later", Retry_After="1")
+
+    with serving(busy) as server:
+        endpoint = Endpoint(server.url, retries=Retries(attempts=2, first=0.001))
+        with pytest.raises(RemoteError, match="2 times in a row"):
+            endpoint.post("x", {}, ("a", b"", "audio/wav"), lambda _: None)
+        endpoint.close()
+    assert times[1] - times[0] >= 1.0
 
 
 def test_nobody_begins_anew_after_the_time_for_it() -> None:
