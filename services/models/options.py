@@ -19,6 +19,7 @@ class EngineOptions:
         batch: So many windows are worked on at once; more takes more memory.
         threads: Of the processor; 0 leaves it to the engine.
         vocabulary: Names and terms that are likely to be said.
+        speakers: People in one channel are told apart.
         url: Base address of a remote engine, up to and with `/v1`.
         api_key: What opens it; empty for none. Never shown, never logged.
     """
@@ -28,6 +29,7 @@ class EngineOptions:
     batch: int = 1
     threads: int = 0
     vocabulary: tuple[str, ...] = ()
+    speakers: bool = False
     url: str = ""
     api_key: str = field(default="", repr=False)
 

@@ -38,16 +38,18 @@ class Vosk:
     """Implements `services.transcription.engine.SpeechEngine`.
 
     A piece is what Vosk takes for an utterance. It begins with a capital, as a sentence does; there is no punctuation,
-    and none is made up. Where the speaker model lies beside the model or was downloaded, a piece has a voice.
+    and none is made up. Where speakers are told apart and the speaker model lies beside the model or was downloaded,
+    a piece has a voice.
 
     Args:
         model: The folder of a model.
-        options: None of them matters to it: beam and number type are the model's own, and a list of phrases would
+        options: Only `speakers` matters to it: beam and number type are the model's own, and a list of phrases would
             be all that it understands, not what it expects beside the rest.
     """
 
     def __init__(self, model: str, options: EngineOptions) -> None:
         self._folder = Path(model)
+        self._telling_apart = options.speakers
         self._model: Any = None
         self._speakers: Any = None
 
@@ -60,7 +62,7 @@ class Vosk:
         _check(self._folder)
         vosk.SetLogLevel(-1)  # it writes half a page for every model
         model = _open(vosk.Model, self._folder)
-        speakers = _speaker_folder(self._folder)
+        speakers = _speaker_folder(self._folder) if self._telling_apart else None
         self._speakers = _open(vosk.SpkModel, speakers) if speakers else None
         self._model = model
 

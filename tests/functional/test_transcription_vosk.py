@@ -93,7 +93,7 @@ def test_samples_beyond_the_scale_do_not_turn_over(engine: Vosk) -> None:
 
 
 def test_beside_a_speaker_model_pieces_have_voices(scripted_vosk: Build) -> None:
-    vosk = Vosk(str(scripted_vosk("hello", speakers=True)), EngineOptions())
+    vosk = Vosk(str(scripted_vosk("hello", speakers=True)), EngineOptions(speakers=True))
     vosk.load()
     low, high = bursts(1, 2.0), np.diff(bursts(1, 2.0), prepend=np.float32(0))
     voices = [np.array(vosk.transcribe(samples, "en")[0].voice) for samples in (low, low, high)]
@@ -101,10 +101,13 @@ def test_beside_a_speaker_model_pieces_have_voices(scripted_vosk: Build) -> None
     assert (voices[0] == voices[1]).all(), "the noise that Kaldi adds is not the same each time"
     assert not np.allclose(voices[0], voices[2], atol=0.01)
     assert vosk.transcribe(bursts(1, 0.3), "en")[0].voice == (), "half a second is not enough for a vector"
+    unasked = Vosk(str(scripted_vosk("hello", speakers=True)), EngineOptions())
+    unasked.load()
+    assert unasked.transcribe(low, "en")[0].voice == ()
 
 
 def test_unloading_lets_go_of_everything_and_it_loads_again(scripted_vosk: Build) -> None:
-    vosk = Vosk(str(scripted_vosk("hello", speakers=True)), EngineOptions())
+    vosk = Vosk(str(scripted_vosk("hello", speakers=True)), EngineOptions(speakers=True))
     vosk.unload()
     for _ in range(2):
         vosk.load()

@@ -302,6 +302,7 @@ def _engines(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stt", metavar="ENGINE[:MODEL]", help="speech recogniser (moonshine)")
     parser.add_argument("--summary", metavar="ENGINE[:MODEL]", help="extractive, llama:PATH or none")
     parser.add_argument("--language", metavar="CODE", help="language of the meeting (en)")
+    parser.add_argument("--speakers", action="store_true", help="tell the people in one channel apart")
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
