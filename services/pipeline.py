@@ -20,7 +20,7 @@ from services.library.unfinished import claim, is_meeting
 from services.memory.components import is_app
 from services.memory.monitor import Peak
 from services.memory.report import log_record
-from services.models.catalogue import EngineSpec
+from services.models.catalogue import AUTO, EngineSpec
 from services.residency import Residency
 from services.summarization.engine import NO_SPEECH
 from services.summarization.service import Summarizer
@@ -228,7 +228,8 @@ class Pipeline:
         else:
             result = self._transcriber.transcribe(meeting, audio, spec, plan.language, watch, self._cancel)
         outcome.warnings.extend(result.warnings)
-        meeting.update(duration_s=round(result.duration_s, 3), stt=spec.label, warnings=list(result.warnings))
+        facts = {"duration_s": round(result.duration_s, 3), "stt": spec.label, "warnings": list(result.warnings)}
+        meeting.update(**facts, language=result.language or ("" if plan.language == AUTO else plan.language))
         return "" if result.segments else NO_SPEECH
 
     def _summarize(self, meeting: Meeting, plan: Plan, outcome: Outcome) -> None:
@@ -244,9 +245,9 @@ class Pipeline:
                 self._emit(SummaryReady(meeting.folder, meeting.summary.read_text(encoding="utf-8")))
 
     def _write_summary(self, meeting: Meeting, spec: EngineSpec, plan: Plan) -> str:
-        written = self._summarizer.summarize(
-            meeting, spec, plan.language, plan.max_context, self._watch("summarize"), self._cancel
-        )
+        language = str(meeting.info().get("language", plan.language))
+        watch = self._watch("summarize")
+        written = self._summarizer.summarize(meeting, spec, language, plan.max_context, watch, self._cancel)
         changes = {"summary": spec.label}
         if written.title and meeting.title == UNTITLED:
             changes["title"] = written.title

@@ -31,12 +31,12 @@ class Checkpoint:
     Attributes:
         window: Number of the first window to do.
         segments: How many segments of the transcript are kept.
-        language: The language that was spoken there, where the engine finds it out; else empty.
+        language: What was known there of the language that is spoken, where that is found out; else None.
     """
 
     window: int = 0
     segments: int = 0
-    language: str = ""
+    language: Mapping[str, Any] | None = None
 
 
 def take_up(meeting: Meeting, transcript: Path, source: Path, how: Mapping[str, Any]) -> Checkpoint:
@@ -84,7 +84,7 @@ def _whole(transcript: Path) -> tuple[int, Checkpoint] | None:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             break
         if found is None or batch > found.window:
-            begun, found = place, Checkpoint(batch, count, str(record.get("language", "")))
+            begun, found = place, Checkpoint(batch, count, record.get("language"))
         elif batch < found.window:
             break
         place += len(line)

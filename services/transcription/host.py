@@ -2,9 +2,10 @@
 
 Methods:
     load        engine, model, options (of `EngineOptions`) -> load_s
-    transcribe  path (a file or a meeting's folder), language, from_window, spans (of a meeting: [start, end] by
-                speaker, nothing else is transcribed then) -> items {"segment": ..., "batch": ...} in order of their
-                start; duration_s, speech_s, windows, channels, warnings
+    transcribe  path (a file or a meeting's folder), language, from_window, known (what was told of the language at
+                that window), spans (of a meeting: [start, end] by speaker, nothing else is transcribed then)
+                -> items {"segment": ..., "batch": ...} in order of their start, with "language" in the first of a
+                batch where that is found out; duration_s, speech_s, windows, language, channels, warnings
     follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
                 {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
     unload      (nothing) -> {}
@@ -91,7 +92,7 @@ class SpeechHost:
         spans = _spans(args.get("spans"))
         source = open_source(Path(str(args["path"])), _part(spans))
         try:
-            understanding = self._understanding(str(args["language"]))
+            understanding = self._understanding(str(args["language"]), args.get("known"))
             self._attend(call)
             front = self._front(source.start, spans)
             return Run(understanding, front, source, call, int(args.get("from_window", 0))).run()
@@ -137,14 +138,14 @@ class SpeechHost:
 
         return make
 
-    def _understanding(self, language: str) -> Understanding:
+    def _understanding(self, language: str, known: Json | None = None) -> Understanding:
         """The engine, made ready for a language.
 
         Raises:
             UsageError: The engine does not speak it.
         """
         entry, engine, _ = self._loaded()
-        return Understanding(engine, entry.check_language(language, self._model))
+        return Understanding(engine, entry.check_language(language, self._model), known)
 
 
 def _spans(told: Any) -> Spans | None:

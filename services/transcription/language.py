@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +44,14 @@ _WINDOWS_IN_DOUBT = 4
 """So many windows are looked at closely after one that was in another language."""
 
 
+@runtime_checkable
 class Engine(SpeechEngine, LanguageDetector, Protocol):
     """An engine that can tell languages apart."""
+
+
+def tells_language(engine: SpeechEngine) -> TypeGuard[Engine]:
+    """Whether an engine can be asked for the language of a window."""
+    return isinstance(engine, Engine)
 
 
 class SpokenLanguage:

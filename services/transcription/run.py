@@ -49,6 +49,8 @@ class Run:
         self._call = call
         self._first = first
         self._settling = Settling()
+        self._state = understanding.state  # at the start of the batch
+        self._told = -1  # the last batch of which something was told
         self._speech = 0.0
         self._windows = 0
         self._seconds = 0.0
@@ -67,6 +69,7 @@ class Run:
             "duration_s": round(self._seconds, 3),
             "speech_s": round(self._speech, 3),
             "windows": self._windows,
+            "language": self._understanding.language,
             "channels": self._source.channels,
             "warnings": list(self._source.warnings),
         }
@@ -115,13 +118,19 @@ class Run:
             return
         batch = self._settling.batch
         self._tell(self._settling.arrive(number, window), batch)
+        if self._settling.batch != batch:
+            self._state = self._understanding.state
         pieces = self._understanding.pieces(window) if speech else []
         self._settling.understood(number, heard.speaker, window, pieces)
 
     def _tell(self, settled: Iterable[Settled], batch: int) -> None:
         for each in settled:
             segment = _within(segment_of(each.piece, each.speaker), self._seconds)
-            self._call.item({"segment": segment.to_dict(), "batch": batch})
+            item = {"segment": segment.to_dict(), "batch": batch}
+            if self._state is not None and batch != self._told:
+                item["language"] = self._state
+            self._told = batch
+            self._call.item(item)
 
 
 def _within(segment: Segment, duration: float) -> Segment:

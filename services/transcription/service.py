@@ -29,11 +29,13 @@ class Transcription:
     Attributes:
         duration_s: Length of the audio.
         segments: How many segments were written.
+        language: ISO 639-1 code of what was spoken, where that is known; else empty.
         warnings: What was wrong with the file, where it could be read all the same.
     """
 
     duration_s: float
     segments: int
+    language: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -99,7 +101,7 @@ class Transcriber:
             def keep(item: Json) -> None:
                 nonlocal count
                 segment = Segment.from_dict(item["segment"])
-                transcript.append(segment.to_dict() | {"batch": int(item["batch"])})
+                transcript.append(segment.to_dict() | {key: item[key] for key in item if key != "segment"})
                 count += 1
                 if part is None:
                     self._emit(SegmentReady(meeting.folder, segment, preview=False))
@@ -107,7 +109,13 @@ class Transcriber:
             with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
                 result = stt.run(
                     "transcribe",
-                    {"path": str(source), "language": language, "from_window": checkpoint.window, "spans": spans},
+                    {
+                        "path": str(source),
+                        "language": language,
+                        "from_window": checkpoint.window,
+                        "known": checkpoint.language,
+                        "spans": spans,
+                    },
                     on_item=keep,
                     on_progress=on_progress,
                     step_work=_WINDOW_SECONDS,
@@ -117,6 +125,7 @@ class Transcriber:
         return Transcription(
             float(result["duration_s"]),
             count,
+            str(result["language"]),
             tuple(str(warning) for warning in result["warnings"]),
         )
 

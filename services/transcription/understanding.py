@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from services.audio.front import Heard
 from services.audio.windows import Window
 from services.library.segments import Segment, Word
 from services.transcription.engine import Piece, SpeechEngine
+from services.transcription.language import SpokenLanguage, tells_language
 from services.transcription.plausible import believed
 
 
@@ -16,16 +19,32 @@ class Understanding:
 
     Args:
         engine: Loaded.
-        language: ISO 639-1 code.
+        language: ISO 639-1 code; empty to find out, by the engine window for window where it is no `LanguageDetector`.
+        state: Where it was found out before: what `state` gave then.
     """
 
-    def __init__(self, engine: SpeechEngine, language: str) -> None:
+    def __init__(self, engine: SpeechEngine, language: str, state: Mapping[str, Any] | None = None) -> None:
         self._engine = engine
         self._language = language
+        self._spoken = SpokenLanguage(engine, state) if not language and tells_language(engine) else None
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code of what is spoken, as far as it is known; else empty."""
+        return self._spoken.kept if self._spoken else self._language
+
+    @property
+    def state(self) -> dict[str, Any] | None:
+        """What a later run has to know to go on from here; None where that is nothing."""
+        return self._spoken.state() if self._spoken else None
 
     def pieces(self, window: Window) -> list[Piece]:
         """What was said in a window that holds speech; times from its start."""
-        return believed(self._engine.transcribe(window.samples, self._language), window.voiced)
+        if self._spoken is not None:
+            pieces = self._spoken.transcribe(window.samples, window.voiced)
+        else:
+            pieces = self._engine.transcribe(window.samples, self._language)
+        return believed(pieces, window.voiced)
 
     def segments(self, heard: Heard) -> list[Segment]:
         """The same by the time of the stream."""

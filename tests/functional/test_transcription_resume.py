@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from services.models.options import EngineOptions
 from services.residency import Residency
 from services.sample import MEETING
 from services.transcription.checkpoint import Checkpoint, finish, take_up
-from services.transcription.service import Transcriber, _how
+from services.transcription.service import Transcriber, Transcription, _how
+from tests.models.fixtures import scripted_whisper as scripted_whisper
+from tests.models.whisper_ct2 import Recipe
 
 _SPEC = EngineSpec("moonshine", "tiny-en", EngineOptions())
 
@@ -52,9 +54,9 @@ class Runs:
     def meeting(self) -> Meeting:
         return Meeting.create(self._root, f"Meeting {next(self._numbers)}")
 
-    def run(self, meeting: Meeting, spec: EngineSpec = _SPEC) -> None:
+    def run(self, meeting: Meeting, spec: EngineSpec = _SPEC, language: str = "en") -> Transcription:
         self.after = sum(isinstance(each, SegmentReady) for each in self.events)
-        self._transcriber.transcribe(meeting, MEETING, spec, "en", lambda *_: None, self.cancel)
+        return self._transcriber.transcribe(meeting, MEETING, spec, language, lambda *_: None, self.cancel)
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +137,29 @@ def test_a_finished_transcript_is_no_checkpoint(runs: Runs, whole: bytes) -> Non
 def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> None:
     lines = [
         b'{"start":0,"end":1,"text":"one","batch":0}\n',
-        b'{"start":1,"end":2,"text":"two","batch":2,"language":"de"}\n',
-        b'{"start":2,"end":3,"text":"three","batch":2,"language":"de"}\n',
+        b'{"start":1,"end":2,"text":"two","batch":2,"language":{"language":"de"}}\n',
+        b'{"start":2,"end":3,"text":"three","batch":2,"language":{"language":"de"}}\n',
     ]
     for damage in (b'{"start":3,"end":4,"te\n', b'{"start":3,"end":4,"text":"four","batch":1}\n', b"[]\n", b"{}\n"):
         meeting = runs.meeting()
         take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
         meeting.transcript.write_bytes(b"".join([*lines, damage, *lines]))
-        assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, "de")
+        assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, {"language": "de"})
         assert meeting.transcript.read_bytes() == lines[0]
+
+
+def test_what_was_known_of_the_language_is_taken_up_too(runs: Runs, scripted_whisper: Callable[..., Path]) -> None:
+    model = scripted_whisper(Recipe(language="de", certainty=0.75))
+    spec = EngineSpec("faster-whisper", str(model), EngineOptions(beam=1))
+    meeting = runs.meeting()
+    assert runs.run(meeting, spec, "auto").language == "de"
+    whole = meeting.transcript.read_bytes()
+    states = [json.loads(line)["language"] for line in whole.splitlines() if b'"language"' in line]
+    assert states[0]["language"] == ""
+    assert states[-1]["language"] == "de"
+    for share in (0.3, 0.7):
+        meeting = runs.meeting()
+        take_up(meeting, meeting.transcript, MEETING, _how(spec, "auto") | {"spans": None})
+        meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
+        runs.run(meeting, spec, "auto")
+        assert meeting.transcript.read_bytes() == whole
