@@ -172,11 +172,13 @@ class WindowCutter:
         return min(self._base + len(self._voice), max(self._last + 1 + self._pad, self._base + self._overlap))
 
     def _cut(self) -> tuple[int, int]:
-        """Where to cut a window that is full: in the middle of its longest silence, else in its least likely frame, and
-        then the frames on each side that are shared."""
+        """Where to cut a window that is full: in its last good silence, else in the middle of its longest, else in its
+        least likely frame, and then the frames on each side that are shared."""
         assert self._first is not None
         opening = self._opening() - self._base
         behind_first = self._first + 1 - self._base
+        if (late := self._late_silence(max(opening + 2 * self._longest // 3, behind_first))) is not None:
+            return self._base + late, 0
         longest_run, middle, run = 0, 0, 0
         # What is cut off before the first third would be too short to be understood alone.
         for frame in range(max(opening + self._longest // 3, behind_first), len(self._voice)):
@@ -191,6 +193,16 @@ class WindowCutter:
         cut = latest + tail.index(min(tail)) if tail else now
         half = min(self._half_overlap, now - cut) if any(self._voice[cut:]) else 0
         return self._base + cut, half
+
+    def _late_silence(self, earliest: int) -> int | None:
+        """The middle of the last silence behind `earliest` that is long enough to end a window: so it is a full one."""
+        needed = max(_frames(self._policy.short_pause), 1)
+        found, run = None, 0
+        for frame in range(earliest, len(self._voice)):
+            run = 0 if self._voice[frame] else run + 1
+            if run >= needed:
+                found = frame + 1 - run // 2
+        return found
 
     def _give(self, cut: int, half: int = 0) -> Window:
         """The window up to `cut` and `half` frames beyond; the next one begins `half` frames before it."""

@@ -22,9 +22,9 @@ from services.transcription.engine import Piece
 
 _log = logging.getLogger("sotto.transcription")
 
-_POLICY = Policy(longest=29.9, pause=4.0, target=26.0, short_pause=0.2)
-"""The encoder costs the same for a second as for its 30: full windows are cheap ones. 29.9, because a frame more than
-30 s would be worked on as a second window."""
+_POLICY = Policy(longest=29.9, pause=6.0, target=29.9, short_pause=0.13, overlap=2.0)
+"""The encoder costs the same for a second as for its 30, so windows are filled and cut in their last short silence. A
+frame more than 30 s would be worked on as a second window. Longer silences are left out: words are made up in them."""
 
 _SHORTEST = RATE // 2
 """Samples. Shorter windows get silence behind them: of less than half a second the model makes anything."""

@@ -179,6 +179,14 @@ def test_a_full_window_is_cut_in_its_longest_silence() -> None:
     assert second.voiced == pytest.approx(5.0, abs=0.05)
 
 
+def test_a_full_window_is_rather_cut_late_than_in_its_longest_silence() -> None:
+    policy = Policy(longest=10, target=10, pause=5, short_pause=0.1)
+    said = runs([(True, 120, 0.0), (False, 40, 0.0), (True, 120, 0.0), (False, 5, 0.0), (True, 100, 0.0)])
+    first, second = cut(said, policy)
+    assert 120 + 40 + 120 <= span(first)[-1] < 120 + 40 + 120 + 5
+    assert (first.continued, second.overlap) == (0, 0)
+
+
 def test_without_any_silence_it_is_cut_where_speech_is_least_likely() -> None:
     policy = Policy(longest=10.0, pause=1.0, target=10.0, short_pause=1.0, pad=0.2, overlap=0.0)
     first, _ = cut(speak((0.9, 8.0), (0.5, 0.032), (0.9, 5.0)), policy)
