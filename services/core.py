@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from services.errors import UsageError
+from services.errors import ModelError, UsageError
 from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
 from services.hosted import HostedModel
 from services.jobs import Jobs
@@ -16,6 +17,7 @@ from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
 from services.models.offers import NO_SUMMARY
 from services.models.options import EngineOptions
+from services.models.ready import obstacle
 from services.models.shelf import Shelf
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
@@ -62,6 +64,20 @@ def _captions(settings: Settings, stt: EngineSpec) -> tuple[EngineSpec | None, U
         return captions_engine(chosen, stt, settings.transcription.language), None
     except UsageError as error:
         return None, error
+
+
+Written = Literal["transcript", "captions", "summary"]
+"""What engines write."""
+
+
+def obstacles(plan: Plan) -> dict[Written, ModelError]:
+    """What a plan will fail at for want of a package or a model. Empty where all is here. Looks at the disk."""
+    found: dict[Written, ModelError | None] = {
+        "transcript": obstacle("stt", plan.stt),
+        "captions": obstacle("stt", plan.captions) if plan.captions and plan.captions != plan.stt else None,
+        "summary": obstacle("summary", plan.summary) if plan.summary else None,
+    }
+    return {what: error for what, error in found.items() if error is not None}
 
 
 def _options(chosen: TranscriptionSettings) -> EngineOptions:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar, assert_never
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -20,7 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from services import paths
-from services.core import Services
+from services.core import Services, obstacles
 from services.errors import CancelledError, SottoError
 from services.events import (
     CaptionChanged,
@@ -131,6 +132,13 @@ class SottoApp(CommandsApp):
         except SottoError as error:
             self.handle(Failed(error))
         self.look_for_unfinished()
+        self._tell_what_is_missing()
+
+    @work(thread=True)
+    def _tell_what_is_missing(self) -> None:
+        """Before a meeting, not after it. The disk may be slow, so it is looked at beside the screen."""
+        for error in obstacles(self.services.plan).values():
+            self._toast(error)
 
     @property
     def summary(self) -> SummaryPanel:

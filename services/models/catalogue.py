@@ -69,6 +69,15 @@ class EngineEntry:
         """Whether its package is there; nothing is imported."""
         return not self.package or importlib.util.find_spec(self.package) is not None
 
+    def check_installed(self) -> None:
+        """See that its package is there.
+
+        Raises:
+            MissingPackageError: It is not; the hint says how to get it.
+        """
+        if not self.installed:
+            raise MissingPackageError(f"{self.name} is not installed.", self.install)
+
     def model(self, name: str) -> ModelEntry | None:
         """The entry of a model; None where it is not one of ours (a path, or a remote one)."""
         return next((model for model in self.models if model.name == name), None)
@@ -265,8 +274,7 @@ def engine_class(entry: EngineEntry) -> Any:
     Raises:
         MissingPackageError: Its package is not installed; the hint says how to get it.
     """
-    if not entry.installed:
-        raise MissingPackageError(f"{entry.name} is not installed.", entry.install)
+    entry.check_installed()
     module, _, name = entry.where.partition(":")
     return getattr(importlib.import_module(module), name)
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import pty
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from services import sample
 from services.models.entry import Archive, Hub
 from tests.functional import command
-from tests.functional.elsewhere import Origins, sotto, start
+from tests.functional.elsewhere import Origins, argv, environment, sotto, start
 from tests.functional.hub import REVISION, ModelHub, model_hub
 from tests.functional.test_models_download import zipped
 from tests.functional.waiting import until
@@ -39,10 +44,10 @@ def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
         yield hub
 
 
-def state(engine: str, model: str) -> dict[str, object]:
-    listed = command.sotto("models", "list", "--json").objects[0]
-    (found,) = [each for each in listed if (each["engine"], each["model"]) == (engine, model)]  # type: ignore[index]
-    return found  # type: ignore[return-value]
+def state(engine: str, model: str) -> dict[str, Any]:
+    listed = json.loads(command.sotto("models", "list", "--json").out)
+    (found,) = [each for each in listed if (each["engine"], each["model"]) == (engine, model)]
+    return dict(found)
 
 
 def arrived(home: Path) -> int:
@@ -70,7 +75,7 @@ def test_a_model_comes_is_looked_at_mended_and_goes(hub: ModelHub, home: Path) -
     assert "faster-whisper:tiny is here now and takes 2 MB" in pulled.out
     there = state("faster-whisper", "tiny")
     assert (there["state"], there["size_mb"]) == ("here", 2)
-    folder = Path(str(there["path"]))
+    folder = Path(there["path"])
     assert (folder / "model.bin").read_bytes() == WEIGHTS
 
     again = sotto(ORIGINS, "models", "pull", "faster-whisper:tiny")
@@ -195,11 +200,6 @@ def test_what_was_broken_off_can_be_removed(hub: ModelHub, home: Path) -> None:
 
 
 def test_the_progress_stands_in_one_line_of_the_terminal(hub: ModelHub, home: Path) -> None:
-    import pty
-    import subprocess
-
-    from tests.functional.elsewhere import argv, environment
-
     hub.faults.stalls = True
     leader, follower = pty.openpty()
     with subprocess.Popen(
@@ -220,10 +220,8 @@ def test_the_progress_stands_in_one_line_of_the_terminal(hub: ModelHub, home: Pa
 
 
 @pytest.fixture
-def noise(tmp_path: Path) -> Path:
-    """Six seconds of a voice."""
-    from services import sample
-
+def voices(tmp_path: Path) -> Path:
+    """Eight seconds of the sample meeting."""
     samples, rate = soundfile.read(sample.MEETING, dtype="float32")
     file = tmp_path / "clip.wav"
     soundfile.write(file, np.asarray(samples[: 8 * rate]), rate)
@@ -231,13 +229,18 @@ def noise(tmp_path: Path) -> Path:
 
 
 def test_a_model_that_was_fetched_transcribes(
-    hub: ModelHub, home: Path, noise: Path, scripted_whisper: Callable[[Recipe], Path]
+    hub: ModelHub, home: Path, voices: Path, scripted_whisper: Callable[[Recipe], Path]
 ) -> None:
     built = scripted_whisper(Recipe())
     hub.files["somebody/tiny"] = {path.name: path.read_bytes() for path in built.iterdir()}
     names = sorted(hub.files["somebody/tiny"], key=lambda name: (name != "model.bin", name))
     origins = {"faster-whisper:tiny": Hub("somebody/tiny", REVISION, tuple(names))}
-    process = ("process", noise, "--stt", "faster-whisper:tiny", "--summary", "none", "--json")
+    process = ("process", voices, "--stt", "faster-whisper:tiny", "--summary", "none", "--json")
+
+    before = command.sotto(*process)
+    assert before.code == 1
+    assert "sotto models pull faster-whisper:tiny" in before.out + before.err
+    assert not (home / "recordings").exists()
 
     assert sotto(origins, "models", "pull", "faster-whisper:tiny").code == 0
     done = command.sotto(*process)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from services import __version__, paths, settings
-from services.core import plan_of
+from services.core import Written, obstacles, plan_of
 from services.errors import SottoError, UsageError
 from services.memory import probe
-from services.models.catalogue import engines
+from services.models.catalogue import EngineSpec, engines
 from services.recording.client import attach, list_devices
 from services.recording.messages import SYSTEM, Device
 from services.text import clock, one_line
@@ -113,6 +113,20 @@ def _engines() -> Iterator[Finding]:
             yield Finding(what, "note", f"{entry.name} is not installed", entry.install)
 
 
+def _models() -> Iterator[Finding]:
+    """The chosen ones. What is wrong with the settings is told by `_settings`."""
+    plan = plan_of(settings.load())
+    missing = obstacles(plan)
+    chosen: tuple[tuple[Written, EngineSpec | None], ...] = (
+        ("transcript", plan.stt), ("captions", plan.captions), ("summary", plan.summary)
+    )  # fmt: skip
+    for what, spec in chosen:
+        if what in missing:
+            yield Finding(what, "missing", missing[what].message, missing[what].hint)
+        elif spec is not None:
+            yield Finding(what, "ok", spec.label)
+
+
 def _disk() -> Iterator[Finding]:
     folder = settings.load().folder
     existing = next(p for p in (folder, *folder.parents) if p.exists())
@@ -163,6 +177,7 @@ _CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _sound,
     _recorder,
     _engines,
+    _models,
     _disk,
     _memory,
     _terminal,

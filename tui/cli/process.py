@@ -14,6 +14,7 @@ from tui.cli.work import Work, settings_for
 def run(arguments: Namespace) -> int:
     """A file that fails does not stop the others; the code is 1 then."""
     work = Work(settings_for(arguments), arguments.json)
+    work.check(map(Path, arguments.files))
     failed = False
     for number, name in enumerate(arguments.files):
         if len(arguments.files) > 1 and not arguments.json:

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.core import request_of
+from services.core import obstacles, request_of
 from services.errors import SottoError
 from services.library.meeting import Meeting
 from services.recording.client import launch
@@ -23,6 +23,8 @@ from tui.cli.work import Work, settings_for
 def run(arguments: Namespace) -> int:
     chosen = settings_for(arguments)
     work = Work(chosen, arguments.json)  # first: a wrong engine is told before the meeting, not after it
+    if not arguments.no_process:
+        _tell_what_is_missing(work)
     status = record(_request(arguments, chosen))
     meeting = status.meeting
     if status.error is not None:
@@ -38,6 +40,13 @@ def run(arguments: Namespace) -> int:
         return int(status.error is not None)
     outcome = work.process(meeting, extra, in_turn=True)  # an open app may have begun
     return int(status.error is not None or not outcome.ok)
+
+
+def _tell_what_is_missing(work: Work) -> None:
+    """A meeting does not wait for a model: it is recorded all the same, and written up when the model is here."""
+    for what, error in obstacles(work.plan).items():
+        if what != "captions":  # a command shows none
+            note(f"There will be no {what} before this is mended: {error.message} {error.hint}")
 
 
 def _request(arguments: Namespace, chosen: Settings) -> RecordingRequest:

@@ -66,6 +66,7 @@ def run(arguments: Namespace) -> int:
         for each in found:
             say_json(_describe(each))
     if work is not None:
+        work.check(each.meeting for each in found if each.left_to_do)
         failed |= not _write_up(work, found, arguments.json)
     return int(failed)
 

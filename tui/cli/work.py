@@ -7,13 +7,13 @@ import shlex
 import threading
 from argparse import Namespace
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from services import settings
-from services.core import plan_of
+from services.core import obstacles, plan_of
 from services.errors import CancelledError, SottoError, StorageError
 from services.events import Event, SegmentReady, StageChanged
 from services.hosted import HostedModel
@@ -21,6 +21,7 @@ from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
 from services.library.names import names_of, read_transcript, with_names
 from services.library.segments import Segment, as_text
+from services.library.unfinished import is_meeting
 from services.pipeline import Outcome, Pipeline, Plan
 from services.residency import Residency
 from services.settings import Settings
@@ -69,6 +70,18 @@ class Work:
         self._transcribing = False
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
+
+    def check(self, sources: Iterable[Path]) -> None:
+        """See that everything is here that writing up `sources` takes.
+
+        Raises:
+            ModelError: A model or a package is missing; the hint says how to get it.
+        """
+        missing = obstacles(self.plan)
+        if "transcript" in missing and not all(map(_is_transcribed, sources)):
+            raise missing["transcript"]
+        if "summary" in missing:
+            raise missing["summary"]
 
     def process(self, source: Path, extra: dict[str, Any] | None = None, in_turn: bool = False) -> Outcome:
         """Process one file or meeting, and print what came of it.
@@ -144,6 +157,13 @@ class Work:
             moment = self._moments.popleft()
             if moment.kind != "warning":
                 say(f"[{clock(moment.at_s)}] {f'{NOTE} {moment.words}' if moment.personal else f'({moment.words})'}")
+
+
+def _is_transcribed(source: Path) -> bool:
+    try:
+        return is_meeting(source) and Meeting(source).stage("transcribe") == "done"
+    except StorageError:
+        return False  # whatever is wrong with it is told when it is processed
 
 
 def _line(segment: Segment) -> str:
