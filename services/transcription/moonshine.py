@@ -30,6 +30,8 @@ _OPTIONS = {
     "vad_look_behind_sample_count": str(FRAME),
     "return_audio_data": "false",
     "identify_speakers": "false",
+    # Times of words need a decoder that gives out its attention, and the wheel carries none: asked for, the library
+    # warns and gives no words.
     "word_timestamps": "false",
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise", "transcription")
+ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise", "transcription", "seams")
 
 
 def main(arguments: list[str]) -> int:
