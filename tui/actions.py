@@ -123,6 +123,10 @@ ACTIONS: tuple[Action, ...] = (
         _written_up, footer=4, shy=True,
     ),
     Action(
+        "speakers", "s", "speakers", "Speakers", "See who speaks in this meeting, and give them names.", "Meeting",
+        _written_up, footer=11, shy=True,
+    ),
+    Action(
         "finish", "f", "finish", "Finish", "Finish meetings that were cut off or never written up.", "Meeting",
         _unfinished, footer=3, shy=True,
     ),

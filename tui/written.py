@@ -1,4 +1,4 @@
-"""What the keys of a meeting that has been written up do: export it."""
+"""What the keys of a meeting that has been written up do: export it, and give its speakers names."""
 
 from __future__ import annotations
 
@@ -47,3 +47,12 @@ class WrittenApp(MeetingApp):
             self.failed(error)
         else:
             self.say(f"Exported: {one_line(str(path), 400)}")
+
+    def action_speakers(self) -> None:
+        from tui.screens.speakers import Speakers
+
+        def renamed() -> None:
+            self.transcript.names_changed()
+
+        if self.situation.meeting is not None:
+            self.push_screen(Speakers(Meeting(self.situation.meeting), renamed))

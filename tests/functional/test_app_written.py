@@ -1,4 +1,4 @@
-"""Exporting a meeting that has been written up."""
+"""A meeting that has been written up: exporting it, and giving its speakers names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from services.errors import StorageError
 from services.events import MeetingFinished, StageChanged
 from services.library.export import export_beside
 from services.library.meeting import Meeting
+from services.library.names import names_of
 from services.library.segments import Segment
 from tests.functional.app_driver import AppPilot, append, make_meeting, running, screen_text, shown, toasts, until
 from tui.app import SottoApp
@@ -90,3 +91,78 @@ def test_a_file_that_is_nobodys_is_kept(meeting: Meeting) -> None:
     meeting.transcript.unlink()
     with pytest.raises(StorageError, match="no transcript"):
         export_beside(meeting, "json")
+
+
+async def naming(app: SottoApp, pilot: AppPilot, meeting: Meeting) -> None:
+    await written_up(app, pilot, meeting)
+    await pilot.press("s")
+    await shown(pilot, app, "› You")
+
+
+def transcript(app: SottoApp) -> str:
+    """The lines of the transcript's panel."""
+    view = app.transcript.view
+    return "\n".join(view.render_line(y).text for y in range(view.size.height))
+
+
+async def test_a_speaker_gets_a_name_and_the_transcript_shows_it_at_once(meeting: Meeting) -> None:
+    async with running((120, 40)) as (app, pilot):
+        await naming(app, pilot, meeting)
+        assert "0:02" in screen_text(app)
+        await pilot.press(*"Anna", "enter")
+        await shown(pilot, app, "› Others")  # the next one is next
+        assert names_of(meeting) == {"You": "Anna"}
+        assert "Anna" in transcript(app)
+        assert "You" not in transcript(app)
+        await pilot.press(*"Ben", "enter", "escape")
+        assert names_of(meeting) == {"You": "Anna", "Others": "Ben"}
+        await shown(pilot, app, "Ben")
+
+
+async def test_an_empty_line_takes_a_name_away_and_an_unchanged_one_leaves_it(meeting: Meeting) -> None:
+    async with running((60, 20)) as (app, pilot):
+        await naming(app, pilot, meeting)
+        await pilot.press("enter")  # nothing was typed
+        await shown(pilot, app, "› Others")
+        assert names_of(meeting) == {}
+        await pilot.press(*"Bo", "enter", "up")
+        await shown(pilot, app, "› Bo")
+        await pilot.press("enter")  # it stays as it is
+        await shown(pilot, app, "› You")
+        assert names_of(meeting) == {"Others": "Bo"}
+        await pilot.press("up", "backspace", "backspace", "enter")
+        await until(pilot, lambda: names_of(meeting) == {})
+
+
+async def test_names_are_safe_for_a_terminal_and_are_exported(meeting: Meeting) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await naming(app, pilot, meeting)
+        await pilot.press(*"[red]x[/]", "enter")
+        await shown(pilot, app, "› Others")
+        await pilot.press("escape", "e", "t")
+        await until(pilot, lambda: ".txt" in toasts(app))
+        assert "[red]x[/]: Good morning, everyone." in export_beside(meeting, "txt").read_text()
+
+
+async def test_a_meeting_whose_speakers_nobody_can_tell_apart_says_so(meeting: Meeting) -> None:
+    meeting.transcript.unlink()
+    append(meeting.transcript, [Segment(0.0, 2.0, "Good morning, everyone.")])
+    async with running((60, 20)) as (app, pilot):
+        await written_up(app, pilot, meeting)
+        await pilot.press("s")
+        await shown(pilot, app, "Nobody can tell the speakers")
+        await pilot.press("x", "enter", "down", "escape")
+        assert names_of(meeting) == {}
+
+
+async def test_a_name_that_cannot_be_written_is_told_in_the_dialog_and_can_be_tried_again(meeting: Meeting) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await naming(app, pilot, meeting)
+        whole = meeting.info_file.read_text()
+        meeting.info_file.write_text("{")
+        await pilot.press(*"Anna", "enter")
+        await shown(pilot, app, "cannot be read")
+        meeting.info_file.write_text(whole)
+        await pilot.press("enter")
+        await shown(pilot, app, "› Others")
+        assert names_of(meeting) == {"You": "Anna"}

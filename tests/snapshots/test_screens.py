@@ -184,6 +184,17 @@ def test_the_formats_of_an_export(look: Look, size: tuple[int, int]) -> None:
     assert look(scenes.summarized, size, "e")
 
 
+def named(app: SottoApp) -> bool:
+    from tui.screens.speakers import Speakers
+
+    return isinstance(app.screen, Speakers) and bool(app.screen.speakers)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_speakers(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.summarized, size, "s", "down", *"Ann", wait=named)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_question_before_leaving_a_recording(look: Look, size: tuple[int, int]) -> None:
     assert look(scenes.recording, size, "q")

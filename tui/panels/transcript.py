@@ -60,6 +60,11 @@ class TranscriptPanel(Panel):
         """A note was taken, or the recorder noted something. It is read at the next `flush`."""
         self.view.changed()
 
+    def names_changed(self) -> None:
+        """Somebody has another name: it is shown at once."""
+        self.view.changed()
+        self.view.flush()
+
     def flush(self) -> None:
         """Paint what came in since the last time."""
         self.view.flush()
