@@ -1,6 +1,6 @@
 """The front end of every speech engine: blocks of a file or a recording in, windows of speech out.
 
-    blocks -> a normaliser for each group of channels -> frames -> voice detection -> crosstalk gate -> window cutters
+    blocks -> a normaliser for each group of channels -> frames -> voice detection -> echo gate -> window cutters
 
 One block goes through all of it before the next one is read, so memory does not depend on the length of the audio.
 """
@@ -8,7 +8,6 @@ One block goes through all of it before the next one is read, so memory does not
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,19 +15,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.audio.echo import EchoGate
 from services.audio.spans import Span, SpanCutter
 from services.audio.vad import Framer, VoiceDetector
 from services.audio.windows import Policy, Window
 
 Samples = NDArray[np.float32]
 
-_CROSSTALK_DB = 15.0
-"""A voice so far below the other channel's is that channel's, through loudspeaker and microphone or through a cable."""
-
-_ECHO_FRAMES = 8
-"""An echo may come so much later (8 frames are 256 ms: the delay of a loudspeaker's buffer, and a room's)."""
-
-_LEVEL_FLOOR = 1e-10
+_AHEAD = 160
+"""Frames (5 s) that echoes are learnt from before they are judged, where nobody waits for the text."""
 
 
 class MonoSource(Protocol):
@@ -91,7 +86,7 @@ class FrontEnd:
             own = (spans or {}).get(speaker, ((start, math.inf),))
             cutter = SpanCutter(policy, start, own, speaker in settle)
             self._streams.append(_Stream(source, speaker, detector(), cutter))
-        self._crosstalk = _Crosstalk() if len(sources) == 2 else None
+        self._echoes = EchoGate(_AHEAD if ordered else 0) if len(sources) == 2 else None
         self._ordered = ordered
         self._waiting: list[Heard] = []
 
@@ -103,6 +98,8 @@ class FrontEnd:
         """The windows that are left; the stream is over."""
         found = self._go([stream.framer.feed(stream.source.flush()) for stream in self._streams])
         found += self._go([stream.framer.flush() for stream in self._streams])
+        if self._echoes is not None:
+            found += self._cut(*self._echoes.flush())
         for stream in self._streams:
             self._waiting += [Heard(stream.speaker, window) for window in stream.cutter.flush()]
         return found + self._in_order(float("inf"))
@@ -117,8 +114,12 @@ class FrontEnd:
 
     def _go(self, frames: list[Samples]) -> list[Heard]:
         said = [s.detector.probabilities(part) for s, part in zip(self._streams, frames, strict=True)]
-        if self._crosstalk is not None:
-            said = self._crosstalk.clear(frames, said)
+        if self._echoes is not None:
+            frames, said = self._echoes.feed(frames, said)
+        return self._cut(frames, said)
+
+    def _cut(self, frames: list[Samples], said: list[Samples]) -> list[Heard]:
+        """Frames and their probabilities, to windows."""
         for stream, part, probabilities in zip(self._streams, frames, said, strict=True):
             self._waiting += [Heard(stream.speaker, window) for window in stream.cutter.feed(part, probabilities)]
         positions = [stream.cutter.position for stream in self._streams]
@@ -131,26 +132,3 @@ class FrontEnd:
         ready = [heard for heard in self._waiting if heard.window.start < settled]
         self._waiting = self._waiting[len(ready) :]
         return ready
-
-
-class _Crosstalk:
-    """Takes from each of two channels the voice that it has from the other one.
-
-    What one side says comes back through the other side's microphone, fainter and a little later. Levels are compared
-    after normalising, when each side's own speech is about equally loud.
-    """
-
-    def __init__(self) -> None:
-        self._before: list[deque[float]] = [deque(maxlen=_ECHO_FRAMES) for _ in range(2)]
-
-    def clear(self, frames: list[Samples], said: list[Samples]) -> list[Samples]:
-        """Probabilities with 0 where a channel only echoes the other."""
-        levels = [10 * np.log10(np.mean(np.square(part), axis=1) + _LEVEL_FLOOR) for part in frames]
-        result = [part.copy() for part in said]
-        for i in range(len(levels[0])):
-            for before, level in zip(self._before, levels, strict=True):
-                before.append(float(level[i]))
-            for own, other in ((0, 1), (1, 0)):
-                if levels[own][i] < max(self._before[other]) - _CROSSTALK_DB:
-                    result[own][i] = 0.0
-        return result

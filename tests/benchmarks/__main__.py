@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise", "transcription", "seams")
+ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise", "transcription", "seams", "echo")
 
 
 def main(arguments: list[str]) -> int:
