@@ -60,8 +60,12 @@ def parse_model(text: str) -> EngineSpec:
 
 def unverified(spec: EngineSpec) -> bool:
     """Whether nobody published a checksum of this model, so that what arrives has to be believed."""
-    _, model = _found(spec)
-    return isinstance(model.origin, Archive) and not model.origin.sha256
+    return not _has_checksum(_found(spec)[1])
+
+
+def _has_checksum(model: ModelEntry) -> bool:
+    """Of a file of a hub its list tells one, and of its weights the catalogue."""
+    return not isinstance(model.origin, Archive) or bool(model.origin.sha256)
 
 
 def _found(spec: EngineSpec) -> tuple[EngineEntry, ModelEntry]:
@@ -90,7 +94,8 @@ def _pull(entry: EngineEntry, model: ModelEntry, show: Show, cancel: threading.E
     if not pull(entry.name, model, cancel, show):
         return f"{label} is here already, and whole."
     folder = folder_of(entry.name, model.name)
-    return f"{label} is here now and takes {size_of(folder) / 1e6:,.0f} MB, in {folder}"
+    believed = "" if _has_checksum(model) else ". Nobody published its checksum: it was taken as it came"
+    return f"{label} is here now and takes {size_of(folder) / 1e6:,.0f} MB, in {folder}{believed}"
 
 
 def _verify(entry: EngineEntry, model: ModelEntry, show: Show, cancel: threading.Event) -> str:

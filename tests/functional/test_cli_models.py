@@ -150,6 +150,7 @@ def test_a_model_without_a_known_checksum_is_told(hub: ModelHub, home: Path) -> 
     done = sotto({"vosk:spk": Archive(f"{hub.url}/archives/spk.zip", "")}, "models", "pull", "vosk:spk")
     assert done.code == 0
     assert "Nobody published a checksum of vosk:spk" in done.err
+    assert "taken as it came" in done.out
 
 
 def test_without_a_network_it_says_so_and_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

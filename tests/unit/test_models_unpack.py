@@ -67,7 +67,7 @@ HOSTILE: dict[str, Fill] = {
     "link": _link,
     "pipe": _pipe,
     "file beside the folder": _named("outside"),
-    "two folders": _named("another/README"),
+    "two folders": _named("another/model.conf"),
     "twice": _twice,
     "a file that is a folder": _named("model/README/more"),
     "a dot": _named("model/./more"),
