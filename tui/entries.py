@@ -37,10 +37,19 @@ class Entry:
 def parse_segment(line: bytes) -> Entry | None:
     """The entry of one line of a transcript; None for a line that is damaged or of another kind."""
     try:
-        record = json.loads(line)
+        record = json.loads(_without_words(line))
         return _segment(record) if isinstance(record, dict) else None
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _without_words(line: bytes) -> bytes:
+    """A line without the words and their times, which are most of it, and which nothing here shows.
+
+    In a string a quotation mark is never bare, so that this can only be the key. What was cut off has no end.
+    """
+    head, words, _ = line.partition(b',"words":[')
+    return head + b"}" if words and line.endswith(b"}") else line
 
 
 def _segment(record: dict[str, Any]) -> Entry:

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from services.files import json_bytes
 from services.library.meeting import Meeting
 from services.library.names import rename_speaker
-from services.library.segments import Segment
+from services.library.segments import Segment, Word
 from services.text import clean
 from tui.entries import parse_segment
 from tui.transcript import Columns, Line, TranscriptIndex
@@ -126,6 +127,44 @@ def test_a_growing_file_is_taken_in_piece_by_piece(first: list[Segment], second:
         at_once.close()
 
 
+def words_of(text: str, start: float) -> tuple[Word, ...]:
+    """The words of a text, one each quarter of a second."""
+    return tuple(Word(start + n / 4, start + n / 4 + 0.2, word) for n, word in enumerate(text.split()))
+
+
+@given(
+    st.lists(PLAIN | ANY | st.sampled_from([',"words":[', '"}', "]}", '\\",', '"'])).map(" ".join),
+    SPEAKERS,
+    st.booleans(),
+)
+@settings(max_examples=300)
+def test_words_and_their_times_change_nothing(text: str, speaker: str, compact: bool) -> None:
+    """Feature: transcript-view, Property 5: a line with the times of its words reads like the one without."""
+    record = Segment(1.0, 9.0, text, speaker).to_dict()
+    timed = Segment(1.0, 9.0, text, speaker, words_of(text, 1.0)).to_dict() | {"batch": 3}
+    separators = (",", ":") if compact else None
+    line = json.dumps(timed, ensure_ascii=False, separators=separators).encode()
+    assert parse_segment(line) == parse_segment(json.dumps(record).encode()) is not None
+
+
+@given(st.data())
+def test_a_line_that_was_cut_off_is_passed_over(data: st.DataObject) -> None:
+    """Feature: transcript-view, Property 6: of a line whose end never reached the disk nothing is shown."""
+    text = data.draw(PLAIN_TEXTS)
+    line = json_bytes(Segment(1.0, 9.0, text, "You", words_of(text, 1.0)).to_dict())
+    assert parse_segment(line[: data.draw(st.integers(0, len(line) - 1))]) is None
+
+
+def test_the_longest_segment_with_words_is_no_line_too_long(tmp_path: Path) -> None:
+    # Half a minute, eight words a second, each of them long and in letters of three bytes.
+    text = " ".join(["田" * 30] * 240)
+    path = tmp_path / "transcript.jsonl"
+    path.write_bytes(json_bytes(Segment(0.0, 30.0, text, "Others", words_of(text, 0.0)).to_dict()) + b"\n")
+    index = TranscriptIndex(path, 80)
+    index.extend()
+    assert len(index) == 1
+
+
 def test_a_line_that_is_being_written_is_taken_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "live.jsonl"
     line = json.dumps(Segment(0, 1, "hello there").to_dict()).encode()
@@ -199,10 +238,14 @@ def test_columns_give_the_text_what_time_and_name_leave() -> None:
     assert Columns.fit(60, 0.0, name=99).name == 12
 
 
-def test_ten_thousand_segments_cost_their_offsets_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("timed", [False, True], ids=["plain", "with words"])
+def test_ten_thousand_segments_cost_their_offsets_only(tmp_path: Path, timed: bool) -> None:
     path = tmp_path / "transcript.jsonl"
     text = "This is a sentence of a quite usual length, such as people say them in a meeting about money."
-    write(path, [Segment(n * 5.0, n * 5.0 + 4, f"{n} {text}", "You" if n % 2 else "Others") for n in range(10_000)])
+    words = words_of(text, 0.0) if timed else ()
+    write(
+        path, [Segment(n * 5.0, n * 5.0 + 4, f"{n} {text}", "You" if n % 2 else "Others", words) for n in range(10_000)]
+    )
     index = TranscriptIndex(path, 60)
     tracemalloc.start()
     try:
