@@ -227,6 +227,7 @@ class Pipeline:
             spec = plan.captions
         else:
             result = self._transcriber.transcribe(meeting, audio, spec, plan.language, watch, self._cancel)
+            meeting.filled.unlink(missing_ok=True)  # of a single pass that was given up
         outcome.warnings.extend(result.warnings)
         facts = {"duration_s": round(result.duration_s, 3), "stt": spec.label, "warnings": list(result.warnings)}
         meeting.update(**facts, language=result.language or ("" if plan.language == AUTO else plan.language))

@@ -78,6 +78,12 @@ def test_words_that_were_cut_off_and_came_again_count_once(tmp_path: Path) -> No
     assert list(settled_segments(path)) == [said]
 
 
+def test_words_at_the_end_of_a_window_count_once(tmp_path: Path) -> None:
+    last = Segment(2.95, 3.0, "Yes.", "You")
+    path = write(tmp_path / "live.jsonl", last.to_dict(), heard("You", 0, 3), heard("You", 3, 9))
+    assert list(settled_segments(path)) == [last]
+
+
 def test_what_was_heard_piece_by_piece_is_one_span(tmp_path: Path) -> None:
     path = write(tmp_path / "live.jsonl", heard("", 0, 3.2), heard("", 3.2, 9), {"skipped": {"start": 9, "end": 50}},
                  heard("", 51.5, 60))  # fmt: skip
