@@ -5,7 +5,9 @@ Methods:
     transcribe  path (a file or a meeting's folder), language, from_window, known (what was told of the language at
                 that window), spans (of a meeting: [start, end] by speaker, nothing else is transcribed then)
                 -> items {"segment": ..., "batch": ...} in order of their start, with "language" in the first of a
-                batch where that is found out; duration_s, speech_s, windows, language, channels, warnings
+                batch where that is found out, with "voice" where speakers are told apart; duration_s, speech_s,
+                windows, language, channels, warnings
+    speakers    transcript (a file in the making) -> speakers: of each segment the number, from 1 on, or 0
     follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
                 {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
     unload      (nothing) -> {}
@@ -32,6 +34,8 @@ from services.transcription.follow import Follower
 from services.transcription.run import Run
 from services.transcription.source import open_source
 from services.transcription.understanding import Understanding
+from services.transcription.voiceprint import VoicePrints
+from services.transcription.voices import speakers_in
 from services.worker.handler import Call, Json, Method
 
 _SETTLING_SECONDS = 30.0
@@ -47,11 +51,14 @@ class SpeechHost:
         self._model = ""
         self._engine: SpeechEngine | None = None
         self._detector: Callable[[], VoiceDetector] | None = None
+        self._apart = False
+        self._prints: VoicePrints | None = None
 
     def methods(self) -> dict[str, Method]:
         return {
             "load": self.load,
             "transcribe": self.transcribe,
+            "speakers": self.speakers,
             "follow": self.follow,
             "unload": self.unload,
         }
@@ -70,12 +77,13 @@ class SpeechHost:
         engine: SpeechEngine = engine_class(entry)(locate(entry, model), options)
         engine.load()
         self._entry, self._model, self._engine = entry, model, engine
-        self._detector = detectors()
+        self._detector, self._apart = detectors(), options.speakers
         return {"load_s": round(time.monotonic() - begun, 3)}
 
     def unload(self, args: Json, call: Call) -> Json:
-        """Let go of the engine and of the voice detector."""
+        """Let go of the engine and of what hears voices."""
         engine, self._engine, self._entry, self._detector = self._engine, None, None, None
+        self._prints = None
         if engine is not None:
             engine.unload()
         return {}
@@ -95,9 +103,19 @@ class SpeechHost:
             understanding = self._understanding(str(args["language"]), args.get("known"))
             self._attend(call)
             front = self._front(source.start, spans)
-            return Run(understanding, front, source, call, int(args.get("from_window", 0))).run()
+            prints, missing = self._voice_prints() if spans is None else (None, [])
+            done = Run(understanding, front, source, call, int(args.get("from_window", 0)), prints).run()
+            return done | {"warnings": [*done["warnings"], *missing]}
         finally:
             source.close()
+
+    def speakers(self, args: Json, call: Call) -> Json:
+        """Tell who says what in a transcript whose lines carry vectors of voices.
+
+        Raises:
+            StorageError
+        """
+        return {"speakers": speakers_in(Path(str(args["transcript"])))}
 
     def follow(self, args: Json, call: Call) -> Json:
         """Caption a recording while it goes on. Cancelling it is its ordinary end.
@@ -109,6 +127,15 @@ class SpeechHost:
         start = float(args.get("from_s", 0.0))
         heard = {str(speaker): float(end) for speaker, end in (args.get("heard") or {}).items()}
         return Follower(Path(str(args["meeting"])), understanding.segments, self._loaded()[2], call, start, heard).run()
+
+    def _voice_prints(self) -> tuple[VoicePrints | None, list[str]]:
+        """What tells voices apart, where that is wanted; else None, and why it is not to be had."""
+        if self._apart and self._prints is None:
+            try:
+                self._prints = VoicePrints()
+            except ModelError as error:  # a transcript without speakers is better than none
+                return None, [f"{error.message} {error.hint}"]
+        return self._prints, []
 
     def _attend(self, call: Call) -> None:
         """Let an engine that waits for others heed this call's cancel, and tell what it waits for."""

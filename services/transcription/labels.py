@@ -40,7 +40,8 @@ def put_labels(transcript: Path, numbers: Sequence[int]) -> None:
     """
     lines = []
     for (record, segment), number in zip(segment_lines(transcript), numbers, strict=True):
-        record.pop(VOICE, None)
+        for each in (VOICE, "batch"):  # without a batch nothing goes on from this transcript: it is whole
+            record.pop(each, None)
         record["speaker"] = segment.speaker or speaker_label(number)
         lines.append(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
     write_atomic(transcript, "".join(lines))

@@ -16,6 +16,8 @@ from services.transcription.seams import Settled
 from services.transcription.settling import Settling
 from services.transcription.source import Source
 from services.transcription.understanding import Understanding, segment_of
+from services.transcription.voiceprint import VoicePrints
+from services.transcription.voices import attribute, pack
 from services.worker.handler import Call, Json
 
 _SHORTENED_SECONDS = 1.0
@@ -33,6 +35,7 @@ class Run:
         source: The audio.
         call: Receives the items.
         first: Number of the first window to work on: what was said before it is known already.
+        prints: Tells the voices in one channel apart, where that is wanted.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class Run:
         source: Source,
         call: Call,
         first: int,
+        prints: VoicePrints | None = None,
     ) -> None:
         self._understanding = understanding
         self._front = front
         self._source = source
         self._call = call
         self._first = first
+        self._prints = prints
         self._settling = Settling()
         self._state = understanding.state  # at the start of the batch
         self._told = -1  # the last batch of which something was told
@@ -121,6 +126,8 @@ class Run:
         if self._settling.batch != batch:
             self._state = self._understanding.state
         pieces = self._understanding.pieces(window) if speech else []
+        if pieces and self._prints is not None and not heard.speaker:
+            pieces = attribute(pieces, self._prints.turns(window.samples))
         self._settling.understood(number, heard.speaker, window, pieces)
 
     def _tell(self, settled: Iterable[Settled], batch: int) -> None:
@@ -129,6 +136,8 @@ class Run:
             item = {"segment": segment.to_dict(), "batch": batch}
             if self._state is not None and batch != self._told:
                 item["language"] = self._state
+            if each.piece.voice and not each.speaker:
+                item["voice"] = pack(each.piece.voice)
             self._told = batch
             self._call.item(item)
 

@@ -15,6 +15,7 @@ from services.library.segments import Segment, read_segments
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
 from services.transcription.checkpoint import finish, take_up
+from services.transcription.labels import put_labels
 from services.transcription.live import Span
 from services.worker.handler import Json
 
@@ -121,6 +122,10 @@ class Transcriber:
                     step_work=_WINDOW_SECONDS,
                     cancel=cancel,
                 )
+                apart = part is None and spec.options is not None and spec.options.speakers
+                numbers = _speakers(stt, path, on_progress, cancel) if apart else None
+        if numbers is not None:
+            put_labels(path, numbers)
         finish(meeting)
         return Transcription(
             float(result["duration_s"]),
@@ -133,6 +138,15 @@ class Transcriber:
         """Tell the segments that the transcript of `meeting` has already."""
         for segment in read_segments(meeting.transcript):
             self._emit(SegmentReady(meeting.folder, segment, preview=False))
+
+
+def _speakers(
+    stt: HostedModel, transcript: Path, on_progress: Callable[[float, float, str], None], cancel: threading.Event
+) -> list[int]:
+    """The speaker of each segment, by the vectors in the lines of `transcript`."""
+    args = {"transcript": str(transcript)}
+    told = stt.run("speakers", args, on_item=lambda _: None, on_progress=on_progress, cancel=cancel)
+    return [int(number) for number in told["speakers"]]
 
 
 def _how(spec: EngineSpec, language: str) -> Json:

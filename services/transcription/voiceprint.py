@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.audio.vad import RATE, onnx_session
 from services.errors import ModelError
-from services.transcription.voices import SAME, Turn, alike
+from services.transcription.voices import Turn, alike
 
 Samples = NDArray[np.float32]
 
@@ -34,6 +36,9 @@ _STEP = 0.016875
 
 _SHORTEST_TURN = 0.5
 """Seconds. A shorter one is a listener's "mhm", or a mistake: it belongs to the turn around it."""
+
+_ONE_TURN = 0.6
+"""Cosine from which two turns in a row are one: the network sees ten seconds, and begins anew behind them."""
 
 _HEARD = 5 * RATE
 """So many samples of a turn are enough for its vector: more changes nothing but the time that it takes."""
@@ -51,9 +56,18 @@ class VoicePrints:
 
     def __init__(self) -> None:
         library = _library()
-        self._turns = onnx_session(_data(library, "segmentation_ort_data"))
-        self._voice = onnx_session(_data(library, "embedding_ort_data"))
+        self._for_turns = _data(library, "segmentation_ort_data")
+        self._for_voices = _data(library, "embedding_ort_data")
         self._mel = _mel_bands()
+
+    # Loaded when there is something to tell apart: a recording of two channels never asks.
+    @cached_property
+    def _turns(self) -> Any:
+        return onnx_session(self._for_turns)
+
+    @cached_property
+    def _voices(self) -> Any:
+        return onnx_session(self._for_voices)
 
     def turns(self, samples: Samples) -> list[Turn]:
         """Who speaks when: without gaps from the first sample to the last.
@@ -67,7 +81,7 @@ class VoicePrints:
         for begin, end in zip(edges, edges[1:], strict=False):
             for start, stop in self._runs(samples[begin:end]):
                 turn = self._turn(samples, begin + start, begin + stop)
-                if turns and alike(turns[-1].voice, turn.voice) >= SAME:
+                if turns and alike(turns[-1].voice, turn.voice) >= _ONE_TURN:
                     turn = turns.pop().and_then(turn)
                 turns.append(turn)
         return turns
@@ -75,7 +89,7 @@ class VoicePrints:
     def _turn(self, samples: Samples, start: int, stop: int) -> Turn:
         features = self._features(samples[start : min(stop, start + _HEARD)])
         inputs = {"fbank": features[None], "weights": np.ones((1, len(features)), np.float32)}
-        voice = np.asarray(self._voice.run(None, inputs)[0][0], np.float32)
+        voice = np.asarray(self._voices.run(None, inputs)[0][0], np.float32)
         return Turn(start / RATE, stop / RATE, voice / max(float(np.linalg.norm(voice)), 1e-9))
 
     def _runs(self, samples: Samples) -> list[tuple[int, int]]:

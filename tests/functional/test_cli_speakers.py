@@ -67,7 +67,7 @@ def test_a_meeting_without_speakers_says_how_to_get_them(home: Path) -> None:
         transcript.append(Segment(0, 1, "Milk.").to_dict())
     done = sotto("speakers", made.folder)
     assert (done.code, done.out) == (0, "")
-    assert "transcription.speakers" in done.err
+    assert "--speakers" in done.err
 
 
 def test_what_is_no_meeting_is_told(tmp_path: Path) -> None:

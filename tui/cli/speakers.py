@@ -27,7 +27,7 @@ def run(arguments: Namespace) -> int:
             say(f"{_shown(speaker):<{width}}  {clock(speaker.seconds):>7}  {_count(speaker.segments)}")
     else:
         note("No speakers are told apart in this meeting.")
-        note("  With `transcription.speakers = true` a recording of one channel gets them; then process it again.")
+        note("  `sotto process FILE --speakers` tells the people in a recording of one channel apart.")
     return 0
 
 
