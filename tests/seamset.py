@@ -206,12 +206,15 @@ def _places(said: Sequence[str], heard: Sequence[str]) -> list[int]:
 
 
 def _twice(words: Sequence[str], seam: int, *others: Sequence[str]) -> bool:
-    """Whether a run of words around `seam` stands twice in a row, and does not in `others`."""
+    """Whether a run of words stands twice around `seam`, and does not in `others`. A cut word on each side, which is
+    understood as some other, may stand between two runs of three words or more."""
     for size in range(1, _LONGEST_RUN + 1):
-        for middle in range(max(size, seam - size + 1), min(seam + size, len(words) - size + 1)):
-            run = list(words[middle - size : middle + size])
-            if run[:size] == run[size:] and not any(_holds(other, run) for other in others):
-                return True
+        for between in range(3 if size > 2 else 1):
+            length = 2 * size + between
+            for begin in range(max(0, seam - length + 1), min(seam, len(words) - length + 1)):
+                run = list(words[begin : begin + length])
+                if run[:size] == run[-size:] and not any(_holds(other, run) for other in others):
+                    return True
     return False
 
 
