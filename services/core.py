@@ -86,6 +86,7 @@ def _options(chosen: TranscriptionSettings) -> EngineOptions:
         beam=chosen.beam,
         batch=chosen.batch,
         vocabulary=read_vocabulary(chosen.vocabulary) if chosen.vocabulary else (),
+        speakers=chosen.speakers,
         url=chosen.url,
         api_key=chosen.api_key.get_secret_value(),
     )

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import soundfile
 
+from services import sample
 from services.files import JsonLines
 from services.library.meeting import Meeting
 from services.library.segments import Segment
@@ -68,6 +70,19 @@ def test_a_meeting_without_speakers_says_how_to_get_them(home: Path) -> None:
     done = sotto("speakers", made.folder)
     assert (done.code, done.out) == (0, "")
     assert "--speakers" in done.err
+
+
+def test_a_file_is_told_apart_where_that_is_asked_for(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(sample.MEETING, dtype="float32", frames=20 * 16_000)
+    mixed = tmp_path / "mixed.wav"
+    soundfile.write(mixed, 0.7 * samples.sum(axis=1), rate)
+    done = sotto("process", mixed, "--speakers", "--summary", "none")
+    assert done.code == 0
+    said = [line.split("] ", 1)[1] for line in done.out.splitlines() if line.startswith("[")]
+    assert said[0].startswith("Speaker 1: Good morning")
+    assert {line.split(":")[0] for line in said} == {"Speaker 1", "Speaker 2"}
+    folder = done.err.split("Kept in ")[1].splitlines()[0]
+    assert "Anna (Speaker 1)" in sotto("speakers", folder, "Speaker 1=Anna").out
 
 
 def test_what_is_no_meeting_is_told(tmp_path: Path) -> None:

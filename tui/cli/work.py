@@ -35,15 +35,16 @@ _TICK_SECONDS = 0.5
 
 
 def settings_for(arguments: Namespace) -> Settings:
-    """The settings, with `--stt`, `--summary` and `--language` above all else.
+    """The settings, with `--stt`, `--summary`, `--language` and `--speakers` above all else.
 
     Raises:
         SettingsError
     """
-    given: dict[str, dict[str, str]] = {}
+    given: dict[str, dict[str, str | bool]] = {}
     for section, key, value in (
         ("transcription", "engine", arguments.stt),
         ("transcription", "language", arguments.language),
+        ("transcription", "speakers", arguments.speakers or None),
         ("summary", "engine", arguments.summary),
     ):
         if value is not None:
@@ -67,6 +68,7 @@ class Work:
         self._json = as_json
         self._moments: deque[Moment] = deque()
         self._names: dict[str, str] = {}
+        self._apart = chosen.transcription.speakers
         self._transcribing = False
         stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
         self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
@@ -135,9 +137,10 @@ class Work:
                 self._names = names_of(Meeting(meeting))
                 self._transcribing = True
             case SegmentReady(segment=segment):
-                self._say_segment(segment)
+                if not self._apart:  # else it is known at the end who said it
+                    self._say_segment(segment)
             case StageChanged(meeting=meeting, stage="transcribe", status="done"):
-                if not self._transcribing:  # it was done before: nobody told its segments
+                if self._apart or not self._transcribing:  # or it was done before: nobody told its segments
                     self._moments = deque(_moments(meeting))
                     for segment in read_transcript(Meeting(meeting)):
                         self._say_segment(segment)
