@@ -9,6 +9,8 @@ from pathlib import Path
 from services.library.moments import LONGEST_LINE
 
 _BLOCK = 1 << 16
+_REMEMBERED = 64
+"""So many bytes of the end of what was read tell whether it is still what it was."""
 
 
 class Tail:
@@ -17,7 +19,7 @@ class Tail:
     Args:
         path: The file; it may not exist yet.
         edited: People write in it, too: at any place, and maybe without an end of the last line. Then it is read anew
-            whenever it has changed. Otherwise only when it was replaced or cut.
+            whenever it has changed. Otherwise only when it was replaced or cut, also where it has grown again since.
     """
 
     def __init__(self, path: Path, edited: bool = False) -> None:
@@ -27,6 +29,7 @@ class Tail:
         self._end = 0
         self._seen = (0, 0, 0)
         self._too_long = False
+        self._last = b""
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -51,7 +54,7 @@ class Tail:
         if now is None or now == self._seen:
             return False
         before, self._seen = self._seen, now
-        if self._fd >= 0 and (self._edited or now[0] != before[0] or now[1] < self._end):
+        if self._fd >= 0 and (self._edited or now[0] != before[0] or now[1] < self._end or self._written_over()):
             self.close()
         if self._fd >= 0 or not self.path.is_file():
             return False
@@ -60,8 +63,12 @@ class Tail:
         except OSError:
             return False
         again = self._end > 0
-        self._end, self._too_long = 0, False
+        self._end, self._too_long, self._last = 0, False, b""
         return again
+
+    def _written_over(self) -> bool:
+        """Whether the file was cut, and has grown beyond that again since the last look."""
+        return os.pread(self._fd, len(self._last), self._end - len(self._last)) != self._last
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Offset and bytes of each complete line that is new; one that is longer than `LONGEST_LINE` is passed over."""
@@ -72,13 +79,14 @@ class Tail:
                 yield from self._take(line, 1)
             if len(rest) > LONGEST_LINE:
                 self._end += len(rest)
-                rest, self._too_long = b"", True
+                rest, self._too_long, self._last = b"", True, b""
         if self._edited and rest:
             yield from self._take(rest, 0)
 
     def _take(self, line: bytes, end: int) -> Iterator[tuple[int, bytes]]:
         offset, too_long = self._end, self._too_long
         self._end += len(line) + end
+        self._last = line[-_REMEMBERED:] + b"\n" * end
         self._too_long = False
         if not too_long:
             yield offset, line

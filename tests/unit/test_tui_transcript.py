@@ -197,6 +197,17 @@ def test_a_file_that_was_written_anew_in_its_place_is_read_anew(tmp_path: Path) 
     assert [line.text for line in lines_of(index)] == ["short"]
 
 
+def test_a_file_that_was_cut_and_has_grown_again_is_read_anew(tmp_path: Path) -> None:
+    # A transcription that goes on drops its last batch first; nobody may have looked in between.
+    path = tmp_path / "transcript.jsonl"
+    write(path, [Segment(0, 1, "the first one"), Segment(1, 2, "dropped")])
+    index = TranscriptIndex(path, 60)
+    index.extend()
+    write(path, [Segment(0, 1, "the first one"), Segment(1, 2, "another one that is longer"), Segment(2, 3, "more")])
+    index.extend()
+    assert [line.text for line in lines_of(index)] == ["the first one", "another one that is longer", "more"]
+
+
 @pytest.mark.parametrize(
     "line",
     [b"", b"{", b"[]", b"null", b'{"start": 1}', b'{"start": "x", "text": "a"}', b'{"start": NaN, "text": "a"}',
