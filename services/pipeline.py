@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.errors import CancelledError, MeetingBusyError, SottoError, StorageError, UsageError
+from services.errors import CancelledError, MeetingBusyError, RemoteError, SottoError, StorageError, UsageError
 from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
 from services.files import JsonLines
 from services.hosted import HostedModel
@@ -177,7 +177,8 @@ class Pipeline:
         transcribed = self._stage(
             meeting, "transcribe", outcome, lambda: self._transcribe(meeting, audio, plan, outcome)
         )
-        if not transcribed and made and meeting.discard_if_empty():
+        goes_on = any(isinstance(error, RemoteError) for error in outcome.errors)  # when the server is back
+        if not transcribed and made and not goes_on and meeting.discard_if_empty():
             outcome.meeting = None
             return
         outcome.duration_s = meeting.duration_s

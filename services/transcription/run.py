@@ -57,6 +57,7 @@ class Run:
         self._state = understanding.state  # at the start of the batch
         self._told = -1  # the last batch of which something was told
         self._speech = 0.0
+        self._arrived = 0
         self._windows = 0
         self._seconds = 0.0
 
@@ -97,7 +98,7 @@ class Run:
             for heard in front.feed(block):
                 self._hear(heard)
             frames += len(block)
-            what = "transcribing" if self._windows >= self._first else "taking up"
+            what = "transcribing" if self._arrived >= self._first else "taking up"
             self._call.progress(frames / plan.rate, plan.seconds, what)
         for heard in front.flush():
             self._hear(heard)
@@ -112,11 +113,12 @@ class Run:
     def _hear(self, heard: Heard) -> None:
         self._call.check()
         window = heard.window
-        number = self._windows
-        self._windows += 1
+        number = self._arrived
+        self._arrived += 1
         speech = holds_speech(window)
         if speech:
-            self._speech += window.voiced
+            self._windows += 1
+            self._speech += max(0.0, window.voiced - window.overlap)
         else:
             _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
         if number < self._first:

@@ -407,5 +407,18 @@ def test_without_an_address_nothing_begins(home: Path, clip: Path) -> None:
     assert not (home / "recordings").exists()
 
 
+def test_a_server_that_never_answered_leaves_a_meeting_to_go_on_with(
+    home: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(failing(429, Retry_After="86400")) as server:
+        monkeypatch.setenv("SOTTO_TRANSCRIPTION_URL", server.url)
+        done = sotto("process", clip, "--stt", "openai:large", "--summary", "none")
+    (folder,) = (home / "recordings").iterdir()
+    assert f"Kept in {folder}" in done.err
+    with serving(words) as server:
+        monkeypatch.setenv("SOTTO_TRANSCRIPTION_URL", server.url)
+        assert sotto("process", folder, "--stt", "openai:large", "--summary", "none").code == 0
+
+
 def test_errors_of_servers_are_errors_of_sotto() -> None:
     assert isinstance(SottoError.from_dict(RemoteError("m", "h").to_dict()), RemoteError)
