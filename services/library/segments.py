@@ -85,9 +85,14 @@ def _line(text: object) -> str:
 
 def read_segments(path: Path) -> Iterator[Segment]:
     """The segments of a transcript file, one by one; damaged lines are passed over."""
+    return (segment for _, segment in segment_records(path))
+
+
+def segment_records(path: Path) -> Iterator[tuple[dict[str, Any], Segment]]:
+    """The same, each with all that its line holds."""
     for record in read_json_lines(path):
         try:
-            yield Segment.from_dict(record)
+            yield record, Segment.from_dict(record)
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
 

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from services.files import read_json_lines, write_atomic
-from services.library.segments import Segment
+from services.files import write_atomic
+from services.library.segments import segment_records
 
 VOICE = "voice"
 """The field of a transcript's line that holds the vector of its voice while the transcription runs."""
-
-
-def segment_lines(transcript: Path) -> Iterator[tuple[dict[str, Any], Segment]]:
-    """The lines of a transcript that hold a segment, each with that."""
-    for record in read_json_lines(transcript):
-        try:
-            yield record, Segment.from_dict(record)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
 
 
 def speaker_label(number: int) -> str:
@@ -39,7 +29,7 @@ def put_labels(transcript: Path, numbers: Sequence[int]) -> None:
         StorageError: The disk is full or the folder cannot be written.
     """
     lines = []
-    for (record, segment), number in zip(segment_lines(transcript), numbers, strict=True):
+    for (record, segment), number in zip(segment_records(transcript), numbers, strict=True):
         for each in (VOICE, "batch"):  # without a batch nothing goes on from this transcript: it is whole
             record.pop(each, None)
         record["speaker"] = segment.speaker or speaker_label(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.library.segments import segment_records
 from services.transcription.engine import Piece
 from services.transcription.joining import Line, line_of
-from services.transcription.labels import VOICE, segment_lines
+from services.transcription.labels import VOICE
 
 Vector = NDArray[np.float32]
 
@@ -160,7 +162,7 @@ def _longest(turns: Sequence[Turn], start: float, end: float) -> tuple[float, ..
 
 def speakers_in(transcript: Path) -> list[int]:
     """The speaker of each segment of a transcript in the making, by the vectors that its lines carry; 0 for unknown."""
-    lines = segment_lines(transcript)
+    lines = segment_records(transcript)
     return label([Utterance(said.start, said.end - said.start, unpack(record.get(VOICE))) for record, said in lines])
 
 
@@ -170,11 +172,12 @@ def label(utterances: Sequence[Utterance]) -> list[int]:
     Average-linkage clustering by cosine (Sokal and Michener 1958), of the longest utterances first. It does not matter
     in which order they come.
     """
-    order = sorted(
-        (i for i, each in enumerate(utterances) if each.voice is not None), key=lambda i: _key(utterances[i])
-    )
-    if not order:
+    sizes = Counter(len(each.voice) for each in utterances if each.voice is not None)
+    if not sizes:
         return [0] * len(utterances)
+    size = max(sizes, key=lambda size: (sizes[size], size))  # vectors of another kind cannot be compared with these
+    known = [i for i, each in enumerate(utterances) if each.voice is not None and len(each.voice) == size]
+    order = sorted(known, key=lambda i: _key(utterances[i]))
     voices = np.stack([_unit(np.asarray(utterances[i].voice, np.float32)) for i in order])
     seconds = np.array([utterances[i].seconds for i in order])
     found = _clusters(voices, seconds)

@@ -91,6 +91,10 @@ def test_where_nothing_is_known_of_a_voice_there_is_no_speaker() -> None:
     assert label([]) == []
 
 
+def test_vectors_of_another_kind_are_none() -> None:
+    assert label([*meeting([0, 1]), Utterance(90, 3, np.ones(3, np.float32))]) == [1, 2, 0]
+
+
 def test_a_long_meeting_is_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voices, "_AT_ONCE", 5)
     speakers = [0] * 12 + [1] * 3 + [2, 3, 0, 1] + [4] * 2
