@@ -234,6 +234,23 @@ def test_a_language_of_many_is_accepted_and_one_of_none_refused(scripted_whisper
             worker.call("transcribe", {"path": str(MEETING), "language": "tlh"})
 
 
+def test_the_language_of_a_meeting_is_found_out(scripted_whisper: Build, tmp_path: Path) -> None:
+    model = scripted_whisper(Recipe(language="de", certainty=0.95))
+    with Worker("stt", log=tmp_path / "log") as worker:
+        worker.call("load", {"engine": "whisper", "model": str(model)})
+        assert worker.call("transcribe", {"path": str(MEETING), "language": "auto"})["language"] == "de"
+
+
+def test_silence_and_guesses_are_not_written(scripted_whisper: Build, tmp_path: Path) -> None:
+    items: list[Json] = []
+    with Worker("stt", log=tmp_path / "log") as worker:
+        model = scripted_whisper(Recipe(no_speech=0.9, log_probability=-1.7))
+        worker.call("load", {"engine": "whisper", "model": str(model)})
+        worker.call("transcribe", {"path": str(MEETING), "language": "en"}, on_item=items.append)
+    assert items == []
+    assert "silence (no speech 0." in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 def test_all_memory_is_back_when_the_process_is_gone(scripted_whisper: Build) -> None:
     events: list[Event] = []
     model = HostedModel("stt", events.append)
