@@ -77,8 +77,8 @@ class TranscriptionSettings(_Section):
 
     speakers: bool = False
     """Tell the people in a recording of one channel apart, by their voices: `Speaker 1`, `Speaker 2` and so on, whom
-    `sotto speakers` gives names. Takes about 100 MB and a twentieth of the recording's time on one core. Who says only a
-    word or two, or speaks while others do, may be taken for another. Transcripts made of captions (`single_pass`) and
+    `sotto speakers` gives names. Takes about 100 MB and a twentieth of the recording's time on one core. Who says only
+    a word or two, or speaks while others do, may be taken for another. Transcripts made of captions (`single_pass`) and
     recordings of two channels, which have `You` and `Others`, stay as they are."""
 
     beam: int = Field(default=5, ge=1, le=10)

@@ -145,7 +145,7 @@ class EngineSpec:
         return args | ({"options": self.options.to_dict()} if self.options else {})
 
 
-CATALOGUE = (
+CATALOGUE: tuple[EngineEntry, ...] = (
     EngineEntry(
         job="stt",
         name="moonshine",

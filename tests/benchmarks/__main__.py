@@ -8,7 +8,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("screen", "memory", "wer", "summary", "capture", "archive", "captions", "normalise", "transcription", "seams", "echo")
+ALL = (
+    "screen",
+    "memory",
+    "wer",
+    "summary",
+    "capture",
+    "archive",
+    "captions",
+    "normalise",
+    "transcription",
+    "seams",
+    "echo",
+)
 
 
 def main(arguments: list[str]) -> int:
