@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / ".ci" / "locks"
 BUILD = ["pip>=25.0", "setuptools>=77"]
-"""What installs the rest: an old pip does not keep what it compiled by hash, and srt, which vosk needs, is packed into a
-wheel by setuptools."""
+"""What installs the rest: an old pip does not keep what it compiled by hash, and srt, which vosk needs, is packed by
+setuptools."""
 LLAMA_BUILD = ["scikit-build-core[pyproject]>=0.10", "cmake>=3.21", "ninja>=1.11"]
 """What llama-cpp-python is compiled with, beside a compiler."""
 EVERYWHERE = " ; sys_platform == 'darwin' or sys_platform == 'linux'"
