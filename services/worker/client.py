@@ -31,7 +31,7 @@ _CANCEL_SECONDS = 15.0
 """A cancelled call that has not ended by then is ended with its process: somebody waits for it."""
 
 _QUIET = {"OPENBLAS_NUM_THREADS": "1"}
-"""numpy's matrix library keeps its threads spinning between the small products that our front end makes: a seventh of the
+"""numpy's matrix library keeps threads spinning between the small products that our front end makes: a seventh of the
 processor time of `sotto normalize`. The models have libraries of their own."""
 
 # Linux sends the parent-death signal when the *thread* that started a child ends. So one thread starts them all,
