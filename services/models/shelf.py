@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Show = Callable[[Progress], None]
 
 _DOING: dict[Task, tuple[str, str]] = {
-    "pull": ("pulling", "Downloading"),
+    "pull": ("fetching", "Downloading"),
     "verify": ("checking", "Verifying"),
     "remove": ("removing", "Removing"),
 }

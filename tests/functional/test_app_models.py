@@ -127,16 +127,16 @@ async def test_a_download_goes_on_without_its_screen_and_can_be_seen_everywhere(
     async with running((80, 24)) as (app, pilot):
         await marked(app, pilot, TINY)
         await pilot.press("p")
-        await shown(pilot, app, "pulling 50%")
-        await shown(pilot, app, f"Pulling {TINY} 50%")
+        await until(pilot, lambda: "50%" in row(app, "tiny"))
+        await shown(pilot, app, f"Fetching {TINY} 50%")
         assert "c Cancel" in screen_text(app)
         await pilot.press("escape", "question_mark")
-        await shown(pilot, app, f"Pulling {TINY} 50%")
+        await shown(pilot, app, f"Fetching {TINY} 50%")
         await pilot.press("escape")
         hub.faults.go_on.set()
         await until(pilot, lambda: f"{TINY} is here now" in toasts(app))
         await tick(app, pilot)
-        assert "Pulling" not in screen_text(app)
+        assert "Fetching" not in screen_text(app)
         await marked(app, pilot, TINY)
         assert "here" in row(app, "tiny")
 
@@ -146,7 +146,7 @@ async def test_a_cancelled_download_keeps_what_has_arrived(hub: ModelHub) -> Non
     async with running((80, 24)) as (app, pilot):
         await marked(app, pilot, TINY)
         await pilot.press("p")
-        await shown(pilot, app, "pulling 50%")
+        await shown(pilot, app, "50%")
         await pilot.press("c")
         await shown(pilot, app, "The download was cancelled.")
         assert not is_installed("faster-whisper", "tiny")
@@ -162,7 +162,7 @@ async def test_downloads_wait_for_their_turn_and_can_be_taken_out(hub: ModelHub)
     async with running((80, 24)) as (app, pilot):
         await marked(app, pilot, BASE)
         await pilot.press("p")
-        await shown(pilot, app, "pulling 50%")
+        await shown(pilot, app, "50%")
         await marked(app, pilot, TINY)
         await pilot.press("p")
         await shown(pilot, app, "+1 waiting")
@@ -193,7 +193,7 @@ async def test_a_download_that_fails_without_its_screen_is_a_toast(hub: ModelHub
     async with running((80, 24)) as (app, pilot):
         await marked(app, pilot, TINY)
         await pilot.press("p")
-        await shown(pilot, app, "pulling 50%")
+        await shown(pilot, app, "50%")
         await pilot.press("escape")
         hub.faults.go_on.set()
         await until(pilot, lambda: "has another checksum than it should have" in toasts(app))
@@ -246,7 +246,7 @@ async def test_leaving_sotto_ends_a_download_and_says_that_nothing_is_lost(hub: 
     async with running((80, 24)) as (app, pilot):
         await marked(app, pilot, TINY)
         await pilot.press("p")
-        await shown(pilot, app, "pulling 50%")
+        await shown(pilot, app, "50%")
         await pilot.press("escape", "q")
         await pilot.pause()
         assert app.return_value == 0

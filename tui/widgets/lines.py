@@ -175,8 +175,10 @@ def _shelf(work: Work, room: int) -> Sequence[Part]:
     """What is being done with a model's files."""
     share = f" {work.fraction:.0%}" if work.fraction is not None else ""
     waiting = f"  +{len(work.waiting)} waiting" if work.waiting else ""
-    said = f"{work.doing.capitalize()} {work.label}"
-    return [(one_line(said, max(8, room - len(share) - len(waiting))) + share, ".accent"), (waiting, ".quiet")]
+    room = max(8, room - len(share) - len(waiting))
+    short = work.label.partition(":")[2]
+    said = next((name for name in (work.label, short) if len(work.doing) + 1 + len(name) <= room), short)
+    return [(one_line(f"{work.doing.capitalize()} {said}", room) + share, ".accent"), (waiting, ".quiet")]
 
 
 def _worst(alert: Alert, more: int, room: int, keymap: Mapping[str, str] | None) -> Sequence[Part]:

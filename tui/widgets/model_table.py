@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.cells import set_cell_size
 from textual.content import Content
 
 from services.models.catalogue import EngineSpec
@@ -101,7 +102,7 @@ def _cells(width: int, name: str, speaks: str, disk: str, memory: str, licence: 
     """The columns of a row behind its marks; the last one takes what is left."""
     wide = width >= _WIDE
     first, second = (21, 13) if wide else (16, 3)
-    text = f"{one_line(name, first):<{first}} {speaks:<{second}} {disk:>6} {memory:>6}"
+    text = f"{set_cell_size(name, first)} {speaks:<{second}} {disk:>6} {memory:>6}"
     text += f"  {one_line(licence, 12):<12}" if width >= _LICENCE else ""
     return f"{text}  {state}"
 
@@ -121,15 +122,14 @@ def _row(offer: Offer, used: InUse, work: Work | None, marked: bool, width: int)
     signs = (CHOSEN if chosen else " ", CAPTIONS if captions else " ")
     if marked:
         line = f"› {''.join(signs)} {cells}{state}"
-        return Content.styled(f"{line[:width]:<{width}}", MARKED)
+        return Content.styled(set_cell_size(line, width), MARKED)
     return Content.assemble("  ", (signs[0], ".good"), (signs[1], ".accent"), " ", cells, (state, style))
 
 
 def _state(offer: Offer, work: Work | None) -> tuple[str, str]:
     """A word or two: how far it is, or what is being done with it."""
     if work is not None and offer.spec.label == work.label:
-        share = f" {work.fraction:.0%}" if work.fraction is not None else ""
-        return f"{work.doing}{share}", ".accent"
+        return f"{work.fraction:.0%}" if work.fraction is not None else work.doing, ".accent"
     if work is not None and offer.spec.label in work.waiting:
         return "waits", ".accent"
     if offer.helper and offer.state == "here":
