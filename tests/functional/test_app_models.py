@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from services.models import catalogue, tasks
 from services.models.entry import Hub, ModelEntry
@@ -252,3 +253,24 @@ async def test_leaving_sotto_ends_a_download_and_says_that_nothing_is_lost(hub: 
         assert app.return_value == 0
         assert "what has arrived is kept" in app.farewell
     assert app.services.shelf.work is None
+
+
+async def test_a_model_of_ones_own_is_chosen_by_its_path(home: Path) -> None:
+    own = home / "my model"
+    own.mkdir()
+    async with running((80, 24)) as (app, pilot):
+        await marked(app, pilot, "faster-whisper")
+        await pilot.press("enter")
+        await shown(pilot, app, "A model for faster-whisper")
+        line = app.screen.query_one(Input)
+        line.value = str(home / "nothing")
+        await pilot.press("enter")
+        await shown(pilot, app, "There is nothing of that name.")
+        line.value = f"{own}/"
+        await pilot.press("enter")
+        await until(pilot, lambda: CHOSEN in row(app, "my model"))
+        assert app.services.plan.stt.model == str(own)
+        await marked(app, pilot, "faster-whisper:my model")
+        await shown(pilot, app, "In use until sotto ends.")
+        await pilot.press("p")
+        await shown(pilot, app, "is nothing that is downloaded.")
