@@ -218,9 +218,12 @@ class SottoApp(CommandsApp):
 
     def _stage_changed(self, event: StageChanged) -> None:
         now = self.situation
-        if event.status == "running" and event.meeting != now.meeting and not now.on_air:
+        other = event.meeting != now.meeting and event.status in ("running", "done") and not now.on_air
+        if other:
             now = now.showing(event.meeting)
         self.situation = now.staged(event)
+        if other and event.status == "done":
+            self.guide(TranscriptPanel.NUMBER)  # it was written up before, and somebody wants to see it
         if event.status == "running" and event.meeting == self.situation.meeting and not self.situation.on_air:
             if event.stage == "transcribe":
                 self.guide(TranscriptPanel.NUMBER)

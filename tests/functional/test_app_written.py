@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from services.errors import StorageError
 from services.events import MeetingFinished, StageChanged
@@ -91,6 +92,20 @@ def test_a_file_that_is_nobodys_is_kept(meeting: Meeting) -> None:
     meeting.transcript.unlink()
     with pytest.raises(StorageError, match="no transcript"):
         export_beside(meeting, "json")
+
+
+async def test_a_meeting_that_was_written_up_before_is_shown_when_its_folder_is_opened(meeting: Meeting) -> None:
+    meeting.set_stage("summarize", "done")
+    meeting.summary.write_text("# Release planning\n\nThey greeted each other.\n")
+    async with running((120, 40)) as (app, pilot):
+        await pilot.press("o")
+        app.screen.query_one(Input).value = str(meeting.folder)
+        await pilot.press("enter")
+        await shown(pilot, app, "Good morning, everyone.")
+        await shown(pilot, app, "They greeted each other.")
+        await shown(pilot, app, "e Export")
+        await pilot.press("s")
+        await shown(pilot, app, "› You")
 
 
 async def naming(app: SottoApp, pilot: AppPilot, meeting: Meeting) -> None:
