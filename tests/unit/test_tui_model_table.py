@@ -45,7 +45,7 @@ def test_the_table_fits_and_shows_the_marked_model(
     assert name_of(listed[marked])[:8] in line
 
 
-@given(data=st.data(), width=st.integers(54, 130), work=WORK, message=MESSAGE)
+@given(data=st.data(), width=st.integers(54, 130), work=WORK, message=MESSAGE | st.just((" \x07", ".bad")))
 def test_what_is_said_of_a_model_fits(
     listed: list[Offer], data: st.DataObject, width: int, work: Work | None, message: tuple[str, str]
 ) -> None:

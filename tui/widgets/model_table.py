@@ -165,8 +165,10 @@ def detail_rows(offer: Offer, used: InUse, work: Work | None, message: tuple[str
     about = [offer.spec.label if offer.spec != NO_SUMMARY else "No summary"]
     about += [said for said in (_understands(offer), _licence(offer)) if said]
     rows = [Content.styled(line, ".strong" if not n else "") for n, line in enumerate(wrap(" · ".join(about), width))]
-    said, style = message if message[0] else (_advice(offer, used, work), ".quiet")
-    rows += [Content.styled(line, style) for line in wrap(one_line(said, 400), width)]
+    said, style = one_line(message[0], 400), message[1]
+    if not said:
+        said, style = one_line(_advice(offer, used, work), 400), ".quiet"
+    rows += [Content.styled(line, style) for line in wrap(said, width)]
     return rows[:DETAIL_ROWS] + [Content()] * (DETAIL_ROWS - len(rows))
 
 
