@@ -112,6 +112,11 @@ class FrontEnd:
         """For each speaker who is listened to: since when, and up to when everything is settled, in seconds."""
         return {s.speaker: (s.cutter.begun, s.cutter.position) for s in self._streams if s.cutter.begun is not None}
 
+    @property
+    def position(self) -> float:
+        """Windows that begin before this time, in seconds, have been given out, where they are given out in order."""
+        return min(stream.cutter.position for stream in self._streams)
+
     def _go(self, frames: list[Samples]) -> list[Heard]:
         said = [s.detector.probabilities(part) for s, part in zip(self._streams, frames, strict=True)]
         if self._echoes is not None:
@@ -122,8 +127,7 @@ class FrontEnd:
         """Frames and their probabilities, to windows."""
         for stream, part, probabilities in zip(self._streams, frames, said, strict=True):
             self._waiting += [Heard(stream.speaker, window) for window in stream.cutter.feed(part, probabilities)]
-        positions = [stream.cutter.position for stream in self._streams]
-        return self._in_order(min(positions) if self._ordered else float("inf"))
+        return self._in_order(self.position if self._ordered else float("inf"))
 
     def _in_order(self, settled: float) -> list[Heard]:
         """Windows that begin before `settled`: no stream can still bring an earlier one."""

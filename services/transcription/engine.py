@@ -100,3 +100,12 @@ class Attending(Protocol):
             heed: It calls this several times a second while it waits, with what for (empty while that is not worth
                 telling). What `heed` raises ends the waiting and comes out of `transcribe`.
         """
+
+
+@runtime_checkable
+class Abreast(Protocol):
+    """What a speech engine is besides that can work on several windows at the same time."""
+
+    @property
+    def at_once(self) -> int:
+        """So many threads may be in `transcribe` together."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
 
 from services.audio.front import FrontEnd, Heard
 from services.audio.normalise import ChannelPlan, Survey
 from services.errors import AudioFileError
 from services.library.segments import Segment, Word
 from services.text import clock
+from services.transcription.abreast import in_order
+from services.transcription.engine import Piece
 from services.transcription.plausible import holds_speech
 from services.transcription.seams import Settled
 from services.transcription.settling import Settling
@@ -22,6 +27,24 @@ from services.worker.handler import Call, Json
 
 _SHORTENED_SECONDS = 1.0
 """A file that is so much shorter when it is read the second time was cut in between: its transcript is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A window on its way to the engine.
+
+    Attributes:
+        number: Its number among all.
+        heard: The window.
+        speech: Whether it holds speech.
+        next: No window after it begins before this time, in seconds.
+    """
+
+    number: int
+    heard: Heard
+    speech: bool
+    next: float
+
 
 _log = logging.getLogger("sotto.transcription")
 
@@ -90,19 +113,29 @@ class Run:
         return survey.plan(self._source.apart)
 
     def _read(self, plan: ChannelPlan) -> None:
-        """The second pass: windows of speech, and what is said in them."""
+        """The second pass: windows of speech, and what is said in them. One is read while others are worked on."""
+        with closing(in_order(self._windows_of(plan), self._work, self._understanding.at_once)) as worked_on:
+            for arrived, (pieces, state) in worked_on:
+                self._call.check()
+                batch, heard = self._settling.batch, arrived.heard
+                self._tell(self._settling.arrive(arrived.number, heard.window), batch)
+                if self._settling.batch != batch:
+                    self._state = state
+                self._settling.understood(arrived.number, heard.speaker, heard.window, pieces)
+                self._tell(self._settling.settle(arrived.next), self._settling.batch)
+        self._tell(self._settling.flush(), self._settling.batch)
+
+    def _windows_of(self, plan: ChannelPlan) -> Iterator[_Arrived]:
+        """The windows from the first to work on."""
         front = self._front(plan)
         frames = 0
         for block in self._source.blocks():
             self._call.check()
-            for heard in front.feed(block):
-                self._hear(heard)
+            yield from self._numbered(front.feed(block), front.position)
             frames += len(block)
             what = "transcribing" if self._arrived >= self._first else "taking up"
             self._call.progress(frames / plan.rate, plan.seconds, what)
-        for heard in front.flush():
-            self._hear(heard)
-        self._tell(self._settling.flush(), self._settling.batch)
+        yield from self._numbered(front.flush(), math.inf)
         seconds = frames / plan.rate
         if seconds < plan.seconds - _SHORTENED_SECONDS:
             raise AudioFileError(
@@ -110,27 +143,29 @@ class Run:
                 "Process it again when nothing changes it any more.",
             )
 
-    def _hear(self, heard: Heard) -> None:
-        self._call.check()
-        window = heard.window
-        number = self._arrived
-        self._arrived += 1
-        speech = holds_speech(window)
-        if speech:
-            self._windows += 1
-            self._speech += max(0.0, window.voiced - window.overlap)
-        else:
-            _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
-        if number < self._first:
-            return
-        batch = self._settling.batch
-        self._tell(self._settling.arrive(number, window), batch)
-        if self._settling.batch != batch:
-            self._state = self._understanding.state
-        pieces = self._understanding.pieces(window) if speech else []
+    def _numbered(self, found: Sequence[Heard], position: float) -> Iterator[_Arrived]:
+        following = [*(heard.window.start for heard in found[1:]), position]
+        for heard, begins in zip(found, following, strict=False):
+            window = heard.window
+            number = self._arrived
+            self._arrived += 1
+            speech = holds_speech(window)
+            if speech:
+                self._windows += 1
+                self._speech += max(0.0, window.voiced - window.overlap)
+            else:
+                _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
+            if number >= self._first:
+                yield _Arrived(number, heard, speech, begins)
+
+    def _work(self, arrived: _Arrived) -> tuple[list[Piece], dict[str, Any] | None]:
+        """What is said in a window, and what was known of the language before it. Called by another thread."""
+        heard = arrived.heard
+        state = self._understanding.state
+        pieces = self._understanding.pieces(heard.window) if arrived.speech else []
         if pieces and self._prints is not None and not heard.speaker:
-            pieces = attribute(pieces, self._prints.turns(window.samples))
-        self._settling.understood(number, heard.speaker, window, pieces)
+            pieces = attribute(pieces, self._prints.turns(heard.window.samples))
+        return pieces, state
 
     def _tell(self, settled: Iterable[Settled], batch: int) -> None:
         for each in settled:

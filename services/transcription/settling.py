@@ -14,11 +14,10 @@ from services.transcription.seams import Seams, Settled, Stretch
 
 
 class Settling:
-    """Puts what was said in order. For each window `arrive`, then `understood`; `flush` after the last.
+    """Puts what was said in order. For each window `arrive`, `understood` and `settle`; `flush` after the last.
 
     Attributes:
-        batch: Number of the first window of the batch at hand; what `arrive` and `flush` give out belongs to the batch
-            as it was before.
+        batch: Number of the first window of the batch at hand; what `arrive` gives out belongs to the one before.
     """
 
     def __init__(self) -> None:
@@ -28,11 +27,15 @@ class Settling:
 
     def arrive(self, number: int, window: Stretch) -> list[Settled]:
         """A window begins. Returns what can be given out, in order of start: nothing earlier comes any more."""
-        since = self._seams.since
-        ready = self._until(window.start if since is None else min(since, window.start))
-        if since is None and not self._waiting:
+        ready = self.settle(window.start)
+        if self._seams.since is None and not self._waiting:
             self.batch = number
         return ready
+
+    def settle(self, time: float) -> list[Settled]:
+        """No window that begins before `time`, in seconds, comes any more. Returns what can be given out now."""
+        since = self._seams.since
+        return self._until(time if since is None else min(since, time))
 
     def understood(self, number: int, speaker: str, window: Stretch, pieces: Sequence[Piece]) -> None:
         """What was said in the window that arrived; times from its start."""

@@ -9,7 +9,7 @@ from typing import Any
 from services.audio.front import Heard
 from services.audio.windows import Window
 from services.library.segments import Segment, Word
-from services.transcription.engine import Piece, SpeechEngine
+from services.transcription.engine import Abreast, Piece, SpeechEngine
 from services.transcription.language import SpokenLanguage, tells_language
 from services.transcription.plausible import believed
 
@@ -27,6 +27,11 @@ class Understanding:
         self._engine = engine
         self._language = language
         self._spoken = SpokenLanguage(engine, state) if not language and tells_language(engine) else None
+
+    @property
+    def at_once(self) -> int:
+        """Windows that may be worked on at the same time: one where each may change the language of the next."""
+        return self._engine.at_once if self._spoken is None and isinstance(self._engine, Abreast) else 1
 
     @property
     def language(self) -> str:

@@ -55,6 +55,8 @@ def run(spans: list[Span], first: int = 0) -> Told:
             batch = settling.batch
             told += [(batch, s.piece.start, s.speaker, s.piece.text) for s in settling.arrive(number, span)]
             settling.understood(number, span.speaker, span, span.pieces)
+            following = spans[number + 1].start if number + 1 < len(spans) else span.start
+            told += [(settling.batch, s.piece.start, s.speaker, s.piece.text) for s in settling.settle(following)]
     batch = settling.batch
     return told + [(batch, s.piece.start, s.speaker, s.piece.text) for s in settling.flush()]
 
