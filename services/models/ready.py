@@ -7,6 +7,7 @@ from pathlib import Path
 from services.errors import MissingModelError, ModelError
 from services.models.catalogue import EngineSpec, Job, find_engine
 from services.models.store import locate
+from services.text import one_line
 
 
 def obstacle(job: Job, spec: EngineSpec) -> ModelError | None:
@@ -20,7 +21,8 @@ def obstacle(job: Job, spec: EngineSpec) -> ModelError | None:
         entry.check_installed()
         if known is None and entry.takes_path and not Path(spec.model).exists():
             raise MissingModelError(
-                f"The model {spec.model} is not there.", "Correct its path, or choose another: `sotto models list`."
+                f"The model {one_line(spec.model)} is not there.",
+                "Correct its path, or choose another: `sotto models list`.",
             )
         locate(entry, spec.model)
     except ModelError as error:

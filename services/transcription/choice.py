@@ -8,6 +8,7 @@ from pathlib import Path
 from services.errors import UsageError
 from services.models.catalogue import EngineSpec, engines, find_engine, parse_engine
 from services.models.store import folder_of
+from services.text import one_line
 
 _LIGHT_MB = 500
 """Of memory. Captions share two cores with the recorder, and work each utterance out several times while it is spoken:
@@ -44,7 +45,7 @@ def captions_engine(chosen: str, stt: EngineSpec, language: str) -> EngineSpec:
         if reason not in reasons:
             reasons.append(reason)
     raise UsageError(
-        f"{' '.join(reasons)}", "The setting `transcription.captions_engine` names another engine for captions."
+        " ".join(reasons), "The setting `transcription.captions_engine` names another engine for captions."
     )
 
 
@@ -52,11 +53,11 @@ def check_captions_engine(chosen: str) -> None:
     """See that the setting names an engine that may write captions. Empty means: choose one.
 
     Raises:
-        UsageError: There is no such engine or model, or it is not on this machine.
+        UsageError: There is no such engine or model, or it works elsewhere.
     """
     if chosen and find_engine("stt", parse_engine("stt", chosen).engine).remote:
         raise UsageError(
-            f"Captions are written on this machine, and {chosen} works elsewhere.",
+            f"Captions are written on this machine, and {one_line(chosen)} works elsewhere.",
             "Leave `transcription.captions_engine` out, or name another engine.",
         )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from services.files import write_atomic
+from services.files import write_lines_atomic
 from services.library.segments import segment_records
 
 VOICE = "voice"
@@ -28,10 +28,11 @@ def put_labels(transcript: Path, numbers: Sequence[int]) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written.
     """
-    lines = []
+    write_lines_atomic(transcript, _labelled(transcript, numbers))
+
+
+def _labelled(transcript: Path, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
     for (record, segment), number in zip(segment_records(transcript), numbers, strict=True):
         for each in (VOICE, "batch"):  # without a batch nothing goes on from this transcript: it is whole
             record.pop(each, None)
-        record["speaker"] = segment.speaker or speaker_label(number)
-        lines.append(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
-    write_atomic(transcript, "".join(lines))
+        yield record | {"speaker": segment.speaker or speaker_label(number)}

@@ -16,6 +16,7 @@ from services.audio.vad import RATE
 from services.audio.windows import Policy
 from services.errors import ModelError
 from services.models.options import EngineOptions
+from services.text import one_line
 from services.transcription.answer import pieces_of
 from services.transcription.engine import Piece
 from services.transcription.vocabulary import prompt_of
@@ -47,7 +48,7 @@ class MlxWhisper:
     def load(self) -> None:
         if not (self._folder / "config.json").is_file():  # given anything else, the library would go and download it
             raise ModelError(
-                f"{self._folder} is no folder of a Whisper model for MLX: it has no config.json.",
+                f"{one_line(str(self._folder))} is no folder of a Whisper model for MLX: it has no config.json.",
                 "Name the folder of one: mlx-whisper:/PATH/MODEL",
             )
         try:
@@ -55,7 +56,8 @@ class MlxWhisper:
             self._dtype = model.encoder.conv1.weight.dtype  # the library refuses to work in another one
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             raise ModelError(
-                f"{self._folder.name} does not load: {error}.", "It may be damaged: get it again."
+                f"{one_line(self._folder.name)} does not load: {one_line(str(error))}.",
+                "It may be damaged: get it again.",
             ) from error
 
     def unload(self) -> None:

@@ -18,13 +18,14 @@ def run(arguments: Namespace) -> int:
     # Nothing here is large enough to be shared among cores, and OpenBLAS's threads cost memory and time by waiting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from services.audio.convert import convert
+    from services.audio.vad import RATE
 
     source, target = Path(arguments.source), Path(arguments.target)
     cancelled = threading.Event()
 
     def step(done: float, total: float, what: str) -> None:
         if cancelled.is_set():
-            raise CancelledError(f"{target.name} was not written.", "What was there before is as it was.")
+            raise CancelledError(f"{one_line(target.name)} was not written.", "What was there before is as it was.")
         Status.show(f"{what} {one_line(source.name)}  {clock(done)}" + (f" of {clock(total)}" if total else ""))
 
     with interrupted_by(cancelled.set):
@@ -35,7 +36,7 @@ def run(arguments: Namespace) -> int:
     # The gain of a channel is divided by the number of channels that are mixed.
     gain = _decibels(max(used) * len(used)) if result.peak else 0.0
     say(
-        f"{one_line(str(target))}  {clock(result.frames / 16_000)}  16 kHz mono, "
+        f"{one_line(str(target))}  {clock(result.frames / RATE)}  16 kHz mono, "
         + (f"peak was {_decibels(result.peak):.1f} dB, gain {gain:+.1f} dB" if result.peak else "silent")
     )
     return 0
