@@ -108,8 +108,7 @@ def test_it_ends_when_it_is_cancelled_with_what_it_has(methods: Mapping[str, Met
     results: list[Json] = []
     following = threading.Thread(target=lambda: results.append(follow(methods, recorder, call)))
     following.start()
-    while not call.segments():
-        time.sleep(0.01)
+    until(lambda: bool(call.segments()))
     call.cancelled = True
     following.join(30)
     assert not following.is_alive()

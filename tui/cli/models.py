@@ -27,7 +27,7 @@ _TELL_SECONDS = 0.1
 
 def run(arguments: Namespace) -> int:
     if arguments.task is None or arguments.task == "list":
-        return _list(as_json=getattr(arguments, "json", False))
+        return _list(arguments.json)
     specs = [parse_model(text) for text in arguments.models]
     if arguments.task == "verify" and not specs:
         specs = [offer.spec for offer in offers() if offer.downloads and offer.state == "here"]

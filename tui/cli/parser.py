@@ -286,6 +286,7 @@ def _models(commands: Subparsers) -> None:
         "sotto models remove faster-whisper:small",
         codes="exit codes: 0 done, 1 not to be had, damaged or not here, 2 wrong use",
     )
+    parser.set_defaults(json=False)
     tasks = parser.add_subparsers(title="tasks", metavar="TASK", dest="task")
     shown = tasks.add_parser("list", help="which there are, which are here, what they take (also without a task)")
     _json(shown)
