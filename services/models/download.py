@@ -16,11 +16,10 @@ from services.files import disk_error, sync_folder
 from services.models import hub, manifest
 from services.models.checksums import sha256_of
 from services.models.entry import Archive, Hub, ModelEntry
-from services.models.fetch import KEPT, PATIENT, Fetcher
+from services.models.fetch import KEPT, PATIENT, Fetcher, shown
 from services.models.part import Part
 from services.models.store import MANIFEST, folder_of, held, is_installed, part_of, size_of
 from services.models.unpack import unpack, unpacked_size
-from services.text import one_line
 
 Show = Callable[[Progress], None]
 
@@ -193,7 +192,7 @@ def _from_archive(origin: Archive, fetcher: Fetcher, part: Path, course: _Course
 
 def _damaged(url: str) -> DownloadError:
     return DownloadError(
-        f"What arrived from {one_line(url)} has another checksum than it should have. It was deleted.",
+        f"What arrived from {shown(url)} has another checksum than it should have. It was deleted.",
         "Try again. If it stays so, the file there was changed: look for a newer sotto.",
     )
 

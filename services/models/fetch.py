@@ -58,6 +58,9 @@ class Fetcher:
         token: Opens repositories that are not for everybody; empty for none. Never in an error or a log.
         token_base: The only server that is shown `token`: its address as far as scheme, host and port.
         retries: How long to go on when a server fails.
+
+    Raises:
+        DownloadError: The proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -68,9 +71,8 @@ class Fetcher:
         self._token_base = token_base
         self._retries = retries
         self._reached = False
-        logging.getLogger("httpx2").setLevel(
-            logging.WARNING
-        )  # it would log whole addresses, and signed ones open doors
+        # It would log whole addresses, and signed ones open doors.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         headers = {"Accept-Encoding": "identity", "User-Agent": f"sotto/{__version__}"}
         try:
             self._client = httpx2.AsyncClient(timeout=_TIMES, headers=headers, follow_redirects=False)
@@ -241,6 +243,15 @@ def _address(url: str) -> httpx2.URL:
         return httpx2.URL(url)
     except httpx2.InvalidURL as error:
         raise DownloadError(f"{one_line(url)!r} is not an address.") from error
+
+
+def shown(url: str) -> str:
+    """An address as a person may see it: a mirror's may hold a name and a password.
+
+    Raises:
+        DownloadError: It is none.
+    """
+    return one_line(str(_address(url).copy_with(userinfo=b"")))
 
 
 def _host(url: str) -> str:

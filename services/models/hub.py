@@ -11,7 +11,7 @@ from typing import Any
 from services.errors import DownloadError
 from services.models.checksums import Heed, git_sha1_of, sha256_of
 from services.models.entry import Hub
-from services.models.fetch import Fetcher
+from services.models.fetch import Fetcher, shown
 from services.models.part import Part
 
 _PUBLIC = "https://huggingface.co"
@@ -75,7 +75,7 @@ def files_of(origin: Hub, fetcher: Fetcher) -> list[HubFile]:
     ]
     if origin.sha256 and found[0].sha256 != origin.sha256:
         raise DownloadError(
-            f"{base} offers other weights for {origin.repository} than those that sotto knows.", _ANOTHER
+            f"{shown(base)} offers other weights for {origin.repository} than those that sotto knows.", _ANOTHER
         )
     return found
 
@@ -85,13 +85,13 @@ def _listed(answer: bytes) -> dict[str, dict[str, Any]]:
         entries = json.loads(answer)
         return {entry["path"]: entry for entry in entries if entry["type"] == "file"}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DownloadError(f"{endpoint()} answered what no model hub answers.", _ANOTHER) from error
+        raise DownloadError(f"{shown(endpoint())} answered what no model hub answers.", _ANOTHER) from error
 
 
 def _file(entry: dict[str, Any] | None, url: str) -> HubFile:
     """One line of the list. Of a large file git keeps a pointer only: its own sums are below `lfs`."""
     if entry is None:
-        raise DownloadError(f"{url} is not there.", _ANOTHER)
+        raise DownloadError(f"{shown(url)} is not there.", _ANOTHER)
     large = entry.get("lfs")
     described = large if isinstance(large, dict) else entry
     size, sum_ = described.get("size"), described.get("oid")
@@ -102,5 +102,7 @@ def _file(entry: dict[str, Any] | None, url: str) -> HubFile:
         or not isinstance(sum_, str)
         or not re.fullmatch(f"[0-9a-f]{{{digits}}}", sum_)
     ):
-        raise DownloadError(f"{endpoint()} does not say how long {url} is, or what its checksum is.", _ANOTHER)
+        raise DownloadError(
+            f"{shown(endpoint())} does not say how long {shown(url)} is, or what its checksum is.", _ANOTHER
+        )
     return HubFile(str(entry["path"]), url, size, **{"sha256" if digits == 64 else "git_sha1": sum_})

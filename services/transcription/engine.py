@@ -4,7 +4,7 @@ processes, threads, files or screens; `services.transcription.host` runs it."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -35,6 +35,11 @@ class Piece:
     log_probability: float | None = None
     no_speech: float | None = None
     voice: tuple[float, ...] = ()
+
+    def later(self, seconds: float) -> Piece:
+        """The same with all its times so much later."""
+        words = tuple(Word(seconds + word.start, seconds + word.end, word.text) for word in self.words)
+        return replace(self, start=seconds + self.start, end=seconds + self.end, words=words)
 
 
 class SpeechEngine(Protocol):

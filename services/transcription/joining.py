@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.library.segments import Word
 from services.transcription.engine import Piece
 
 _TOKEN = re.compile(
@@ -85,11 +84,10 @@ class Line:
 
 def line_of(piece: Piece, at: float) -> Line:
     """`piece` of a window that begins `at` seconds, with its words found."""
-    words = tuple(Word(at + word.start, at + word.end, word.text) for word in piece.words)
-    placed = replace(piece, start=at + piece.start, end=at + piece.end, words=words)
+    placed = piece.later(at)
     places = _places(placed)
     if places:
-        return Line(placed, tuple(Token(word.text, word.start, word.end) for word in words), places, timed=True)
+        return Line(placed, tuple(Token(word.text, word.start, word.end) for word in placed.words), places, timed=True)
     found = list(_TOKEN.finditer(piece.text))
     letters = max(1, sum(len(match.group()) + 1 for match in found))
     seconds, done, tokens = placed.end - placed.start, 0, []

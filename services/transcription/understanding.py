@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from services.audio.front import Heard
 from services.audio.windows import Window
-from services.library.segments import Segment, Word
+from services.library.segments import Segment
 from services.transcription.engine import Abreast, Piece, SpeechEngine
 from services.transcription.language import SpokenLanguage, tells_language
 from services.transcription.plausible import believed
@@ -54,13 +53,7 @@ class Understanding:
     def segments(self, heard: Heard) -> list[Segment]:
         """The same by the time of the stream."""
         window = heard.window
-        return [segment_of(shifted(piece, window.start), heard.speaker) for piece in self.pieces(window)]
-
-
-def shifted(piece: Piece, seconds: float) -> Piece:
-    """`piece`, so much later."""
-    words = tuple(Word(seconds + word.start, seconds + word.end, word.text) for word in piece.words)
-    return replace(piece, start=seconds + piece.start, end=seconds + piece.end, words=words)
+        return [segment_of(piece.later(window.start), heard.speaker) for piece in self.pieces(window)]
 
 
 def segment_of(piece: Piece, speaker: str) -> Segment:

@@ -278,6 +278,18 @@ def test_what_is_no_hub_is_told(hub: ModelHub, home: Path, answer: bytes) -> Non
     assert hub.ranges() == []
 
 
+@pytest.mark.parametrize("listing", [b"<html>", b"[]", b'[{"path": "model.bin", "type": "file"}]'])
+def test_the_password_of_a_mirror_is_told_to_nobody(
+    hub: ModelHub, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, listing: bytes
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url.replace("://", "://somebody:password@"))
+    hub.listing = listing
+    with caplog.at_level("DEBUG"):
+        error = refused(from_hub())
+    assert "127.0.0.1" in error.message
+    assert "password" not in f"{error} {error.hint} {caplog.text}"
+
+
 def test_a_redirect_is_not_followed_to_where_it_is_not_safe(hub: ModelHub, home: Path) -> None:
     hub.redirect = "ftp://127.0.0.1/model.bin"
     assert "not safe (ftp)" in refused(from_hub()).message
