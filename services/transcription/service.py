@@ -93,7 +93,7 @@ class Transcriber:
         """
         path = part.path if part else meeting.transcript
         spans = {speaker: list(own) for speaker, own in part.spans.items()} if part else None
-        checkpoint = take_up(meeting, path, source, _how(spec, language) | {"spans": spans})
+        checkpoint = take_up(meeting, path, source, _how(spec, language, spans))
         if part is None:
             self.tell(meeting)
         count = checkpoint.segments
@@ -149,7 +149,8 @@ def _speakers(
     return [int(number) for number in told["speakers"]]
 
 
-def _how(spec: EngineSpec, language: str) -> Json:
-    """All that the words of a transcript depend on beside the audio."""
+def _how(spec: EngineSpec, language: str, spans: Mapping[str, Sequence[Span]] | None = None) -> Json:
+    """All that the words of a transcript depend on beside the audio; without the key to a server, which is a secret."""
     options = spec.options.to_dict() if spec.options else {}
-    return {"engine": spec.engine, "model": spec.model, "language": language} | options | {"api_key": ""}
+    engine: Json = {"engine": spec.engine, "model": spec.model, "language": language, "spans": spans}
+    return engine | options | {"api_key": ""}

@@ -26,6 +26,7 @@ from tests.models.fixtures import scripted_whisper as scripted_whisper
 from tests.models.whisper_ct2 import Recipe
 
 _SPEC = EngineSpec("moonshine", "tiny-en", EngineOptions())
+_INTERRUPTED_AFTER = 5
 
 
 class Runs:
@@ -40,16 +41,20 @@ class Runs:
         self._transcriber = Transcriber(self.stt, self.residency, self._took)
         self.after = 0
         self.cancel = threading.Event()
-        self.kill_after: int | None = None
+        self.interruption: Callable[[], None] | None = None
+        """What happens after the fifth segment of a run."""
 
     def _took(self, event: Event) -> None:
         self.events.append(event)
         heard = sum(isinstance(each, SegmentReady) for each in self.events) - self.after
-        if self.kill_after is not None and heard == self.kill_after:
-            self.kill_after = None
-            worker = self.stt._worker
-            assert worker is not None
-            os.kill(worker.pid, signal.SIGKILL)
+        if self.interruption is not None and heard == _INTERRUPTED_AFTER:
+            self.interruption()
+            self.interruption = None
+
+    def kill(self) -> None:
+        worker = self.stt._worker
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGKILL)
 
     def meeting(self) -> Meeting:
         return Meeting.create(self._root, f"Meeting {next(self._numbers)}")
@@ -76,27 +81,33 @@ def whole(runs: Runs) -> bytes:
     return text
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.85, 0.99])
-def test_cut_anywhere_the_next_run_completes_it(runs: Runs, whole: bytes, share: float) -> None:
+def _marked(transcript: bytes) -> bytes:
+    """A transcript that no run writes: whether its first line was kept can be seen."""
+    return transcript.replace(b'"text":"', b'"text":"Kept: ', 1)
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"), [(0.0, False), (0.05, False), (0.35, True), (0.6, True), (0.85, True), (0.99, True)]
+)
+def test_cut_anywhere_the_next_run_completes_it(runs: Runs, whole: bytes, share: float, kept: bool) -> None:
     meeting = runs.meeting()
     assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
-    meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
+    meeting.transcript.write_bytes(_marked(whole)[: int(len(whole) * share)])
     runs.run(meeting)
-    assert meeting.transcript.read_bytes() == whole
+    assert meeting.transcript.read_bytes() == (_marked(whole) if kept else whole)
 
 
 def test_a_killed_engine_costs_no_more_than_the_window_at_hand(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    runs.kill_after = 5
+    runs.interruption = runs.kill
     with pytest.raises(WorkerDiedError):
         runs.run(meeting)
     before = meeting.transcript.read_bytes()
     assert whole.startswith(before)
-    assert before.count(b"\n") >= 5
-    file = meeting.transcript.stat().st_ino
+    assert before.count(b"\n") >= _INTERRUPTED_AFTER
+    meeting.transcript.write_bytes(_marked(before))
     runs.run(meeting)
-    assert meeting.transcript.read_bytes() == whole
-    assert meeting.transcript.stat().st_ino == file, "it was begun anew"
+    assert meeting.transcript.read_bytes() == _marked(whole), "it was begun anew"
 
 
 def test_what_was_kept_is_told_again_to_who_listens_now(runs: Runs, whole: bytes) -> None:
@@ -110,12 +121,13 @@ def test_what_was_kept_is_told_again_to_who_listens_now(runs: Runs, whole: bytes
 
 def test_a_cancelled_run_is_taken_up_like_a_killed_one(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    runs.cancel.set()
+    runs.interruption = runs.cancel.set
     with pytest.raises(CancelledError):
         runs.run(meeting)
     runs.cancel = threading.Event()
+    meeting.transcript.write_bytes(_marked(meeting.transcript.read_bytes()))
     runs.run(meeting)
-    assert meeting.transcript.read_bytes() == whole
+    assert meeting.transcript.read_bytes() == _marked(whole), "it was begun anew"
 
 
 def test_what_other_options_wrote_is_not_taken_up(runs: Runs, whole: bytes) -> None:
@@ -159,7 +171,7 @@ def test_what_was_known_of_the_language_is_taken_up_too(runs: Runs, scripted_whi
     assert states[-1]["language"] == "de"
     for share in (0.3, 0.7):
         meeting = runs.meeting()
-        take_up(meeting, meeting.transcript, MEETING, _how(spec, "auto") | {"spans": None})
+        take_up(meeting, meeting.transcript, MEETING, _how(spec, "auto"))
         meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
         runs.run(meeting, spec, "auto")
         assert meeting.transcript.read_bytes() == whole
