@@ -38,8 +38,8 @@ _LARGEST_ANSWER = 4 << 20
 _TICK = 0.25
 _LONG_WAIT = 5.0
 _FOR_A_WHILE = (408, 425, 429)
-"""What a server answers that may well serve the same request later; so may it after any 5xx but these."""
 _FOR_EVER = (501, 505)
+"""Of the statuses from 500 on those that stay as they are."""
 
 _log = logging.getLogger("sotto.endpoint")
 
@@ -99,7 +99,7 @@ class Endpoint:
         retries: How long to go on when the server fails.
 
     Raises:
-        UsageError: `url` is no address, or `api_key` cannot be one.
+        UsageError: `url` is no address, `api_key` cannot be one, or the proxy of the environment cannot be used.
     """
 
     def __init__(self, url: str, api_key: str = "", retries: Retries = Retries()) -> None:  # noqa: B008 - frozen
@@ -115,12 +115,11 @@ class Endpoint:
         self._key = api_key
         self._retries = retries
         self._what = ""
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log whole addresses, which may hold secrets
         headers = {"Accept": "application/json, text/plain;q=0.5", "Accept-Encoding": "identity", "User-Agent": "sotto"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
+        self._client = new_client(_TIMES, headers)
         self._runner = asyncio.Runner()
-        self._client = httpx2.AsyncClient(timeout=_TIMES, headers=headers, follow_redirects=False)
 
     def close(self) -> None:
         self._runner.run(self._client.aclose())
@@ -170,7 +169,7 @@ class Endpoint:
             pause: float | None = None
             try:
                 answer = await self._attempt(url, form, file)
-                if answer.status not in _FOR_A_WHILE and (answer.status < 500 or answer.status in _FOR_EVER):
+                if not may_pass(answer.status):
                     return answer
                 reason, pause = _REASONS.get(answer.status, f"it failed ({answer.status})"), answer.pause
             except (httpx2.TransportError, TimeoutError) as error:
@@ -234,6 +233,27 @@ class Endpoint:
 
 
 _REASONS = {429: "it has no room for more at the moment (429)", 503: "it is not available at the moment (503)"}
+
+
+def new_client(times: httpx2.Timeout, headers: Mapping[str, str]) -> httpx2.AsyncClient:
+    """A client that follows no redirects and logs no addresses: they may hold names, passwords and signatures.
+
+    Raises:
+        UsageError: The proxy of the environment cannot be used.
+    """
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        return httpx2.AsyncClient(timeout=times, headers=dict(headers), follow_redirects=False)
+    except (ImportError, ValueError) as error:
+        raise UsageError(
+            f"The proxy of the environment cannot be used: {one_line(str(error))}.",
+            "Look at HTTPS_PROXY and ALL_PROXY; http:// and https:// are understood.",
+        ) from error
+
+
+def may_pass(status: int) -> bool:
+    """Whether a server that answers so may well serve the same request later."""
+    return status in _FOR_A_WHILE or (status >= 500 and status not in _FOR_EVER)
 
 
 def untrusted(error: BaseException) -> str:

@@ -17,6 +17,10 @@ _ESCAPE = re.compile(
 )
 
 
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+"""What the last word of a sentence ends with."""
+
+
 def clean(text: str) -> str:
     """`text` without escape sequences and control characters, and such as can be encoded; new lines and tabs stay."""
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", _ESCAPE.sub("", text)))

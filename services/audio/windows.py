@@ -42,11 +42,6 @@ class Window:
     def end(self) -> float:
         return self.start + len(self.samples) / RATE
 
-    @property
-    def follows(self) -> bool:
-        """Whether it goes on in the middle of what the window before it holds."""
-        return self.overlap > 0
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

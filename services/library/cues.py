@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.library.segments import Segment
+from services.text import SENTENCE_ENDS
 
 WIDEST = 42
 """Letters in a line, and two lines in a cue: what subtitlers have agreed on for Latin scripts."""
@@ -19,8 +20,6 @@ _SHORTEST_MS = 500
 
 _PAUSE_MS = 1500
 """A silence so long between two words ends a cue."""
-
-_SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - full stops of other scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def _groups(tokens: Sequence[_Token]) -> Iterator[list[_Token]]:
 def _ends(group: list[_Token], following: _Token) -> bool:
     """Whether a cue is over before the word that follows."""
     too_long = following.end - group[0].start > LONGEST_MS or following.start - group[-1].end >= _PAUSE_MS
-    sentence = group[-1].text.endswith(_SENTENCE_END) and len(_joined(group)) > WIDEST
+    sentence = group[-1].text.endswith(SENTENCE_ENDS) and len(_joined(group)) > WIDEST
     return too_long or sentence or _lines([*group, following]) == ()
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from services import __version__
-from services.endpoint import Retries, in_words, pause_asked, untrusted
+from services.endpoint import Retries, in_words, may_pass, new_client, pause_asked, untrusted
 from services.errors import CancelledError, DownloadError
 from services.models.part import Part
 from services.text import one_line
@@ -32,9 +32,6 @@ _TICK = 0.25
 _MOST_REDIRECTS = 5
 _LARGEST_LIST = 4 << 20
 """In bytes. The list of a repository's files takes some hundred bytes for each."""
-
-_FOR_A_WHILE = (408, 425, 429)
-"""What a server answers that may well serve the same request later, beside 5xx."""
 
 _Result = TypeVar("_Result")
 
@@ -60,7 +57,7 @@ class Fetcher:
         retries: How long to go on when a server fails.
 
     Raises:
-        DownloadError: The proxy of the environment cannot be used.
+        UsageError: The proxy of the environment cannot be used.
     """
 
     def __init__(
@@ -71,16 +68,8 @@ class Fetcher:
         self._token_base = token_base
         self._retries = retries
         self._reached = False
-        # It would log whole addresses, and signed ones open doors.
-        logging.getLogger("httpx2").setLevel(logging.WARNING)
         headers = {"Accept-Encoding": "identity", "User-Agent": f"sotto/{__version__}"}
-        try:
-            self._client = httpx2.AsyncClient(timeout=_TIMES, headers=headers, follow_redirects=False)
-        except (ImportError, ValueError) as error:
-            raise DownloadError(
-                f"The proxy of the environment cannot be used: {one_line(str(error))}.",
-                "Look at HTTPS_PROXY and ALL_PROXY; http:// and https:// are understood.",
-            ) from error
+        self._client = new_client(_TIMES, headers)
         self._runner = asyncio.Runner()
 
     def close(self) -> None:
@@ -268,7 +257,7 @@ def _refused(url: str, response: httpx2.Response) -> None:
         _AgainError: It may pass.
     """
     status, host = response.status_code, _host(url)
-    if status in _FOR_A_WHILE or status >= 500:
+    if may_pass(status):
         raise _AgainError(f"it has no time for us ({status})", pause_asked(response.headers.get("retry-after")))
     if status in (401, 403):
         raise DownloadError(

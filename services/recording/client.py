@@ -15,6 +15,7 @@ from pathlib import Path
 
 from services import paths
 from services.childlog import ChildLog
+from services.cores import ONE_MATRIX_THREAD
 from services.errors import (
     CancelledError,
     DeviceError,
@@ -40,9 +41,9 @@ from services.text import one_line
 __all__ = ["Launch", "RecorderClient", "RecordingRequest", "RecordingStatus", "attach", "list_devices", "start"]
 
 _MODULE = "services.recording.recorder"
-_LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
-"""numpy's threads cost memory and do nothing here; with a heap for each thread, as glibc has it, the recorder grows
-twice as much in its first minutes; and blocks of sound that are larger than usual, as after a delay, are given back."""
+_LEAN = ONE_MATRIX_THREAD | {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+"""With a heap for each thread, as glibc has it, the recorder grows twice as much in its first minutes; and blocks of
+sound that are larger than usual, as after a delay, are given back."""
 
 
 SILENCE_SECONDS = 4.0

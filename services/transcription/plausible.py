@@ -61,10 +61,11 @@ def believed(pieces: Iterable[Piece], voiced: float) -> list[Piece]:
         voiced: Seconds of speech in the window.
     """
     left = [found for piece in pieces if (found := believable(piece, voiced)) is not None]
+    keys = [_key(piece.text) for piece in left]
     out: list[Piece] = []
     at = 0
     while at < len(left):
-        count = _repetitions([_key(piece.text) for piece in left], at, 1)
+        count = _repetitions(keys, at, 1)
         out.append(left[at])
         if count >= 3 and count * len(left[at].text.split()) >= _REPEATED_WORDS:
             _log.info("the same was said %d times at %.1f s of a window: %s", count, left[at].start, left[at].text)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.library.segments import segment_records
+from services.text import SENTENCE_ENDS
 from services.transcription.engine import Piece
 from services.transcription.joining import Line, line_of
 from services.transcription.labels import VOICE
@@ -33,8 +34,6 @@ _TIMED_BONUS = 0.4
 _GUESSED_REACH = 3.0
 """Seconds. Voices change where a sentence ends: with times of words that end may lie so much farther away than another
 word's; without, only the end of a sentence is taken, and none that lies farther away than the second."""
-
-_SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def _place(line: Line, bound: float) -> int | None:
     best, place = _GUESSED_REACH, None
     for i in range(1, len(tokens)):
         gap = abs((tokens[i - 1].end + tokens[i].start) / 2 - bound)
-        ends = tokens[i - 1].text.rstrip("\"'”’»)").endswith(_SENTENCE_END)
+        ends = tokens[i - 1].text.rstrip("\"'”’»)").endswith(SENTENCE_ENDS)
         if not line.timed and not ends:
             continue
         if (cost := gap - _TIMED_BONUS * ends) < best:

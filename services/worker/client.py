@@ -16,6 +16,7 @@ from pathlib import Path
 
 from services import paths
 from services.childlog import ChildLog
+from services.cores import ONE_MATRIX_THREAD
 from services.errors import CancelledError, SottoError, WorkerDiedError, WorkerError, WorkerStalledError
 from services.memory.probe import usage
 from services.memory.usage import MemoryUsage
@@ -29,10 +30,6 @@ _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
 _CANCEL_SECONDS = 15.0
 """A cancelled call that has not ended by then is ended with its process: somebody waits for it."""
-
-_QUIET = {"OPENBLAS_NUM_THREADS": "1"}
-"""numpy's matrix library keeps threads spinning between the small products that our front end makes: a seventh of the
-processor time of `sotto normalize`. The models have libraries of their own."""
 
 # Linux sends the parent-death signal when the *thread* that started a child ends. So one thread starts them all,
 # and lives as long as the program.
@@ -77,7 +74,7 @@ class Worker:
                 stderr=output,
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                env=os.environ | _QUIET,
+                env=os.environ | ONE_MATRIX_THREAD,  # the models have libraries of their own
             ).result()
             self._channel = protocol.Channel(ours.dup())
         make_expendable(self.pid)

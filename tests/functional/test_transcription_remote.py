@@ -200,6 +200,12 @@ def test_a_server_that_stays_away_is_given_up() -> None:
     endpoint.close()
 
 
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "ftp://127.0.0.1:9")
+    with pytest.raises(UsageError, match="The proxy of the environment cannot be used"):
+        Endpoint("https://speech.example.org/v1")
+
+
 def test_a_pause_that_is_asked_for_is_kept() -> None:
     times: list[float] = []
 

@@ -119,7 +119,6 @@ def test_windows_share_what_lies_around_a_cut_in_speech_and_nothing_else(
     for before, after in pairwise(windows):
         shared = sorted(set(span(before)) & set(span(after)))
         assert before.continued == after.overlap == pytest.approx(len(shared) * FRAME_SECONDS)
-        assert after.follows == bool(shared)
         assert after.start > before.start
         assert len(shared) * FRAME_SECONDS <= min(policy.overlap + FRAME_SECONDS, policy.longest / 3 + FRAME_SECONDS)
         if shared:
@@ -198,7 +197,7 @@ def test_a_cut_in_speech_is_shared_and_one_in_a_short_silence_is_not() -> None:
     first, second = cut(speak((0.9, 8.0), (0.5, 0.032), (0.9, 5.0)), policy)
     assert first.continued == second.overlap == pytest.approx(2.0, abs=2 * FRAME_SECONDS)
     assert second.start + second.overlap / 2 == pytest.approx(8.0, abs=2 * FRAME_SECONDS)
-    assert not first.follows and second.follows
+    assert not first.overlap
     first, second = cut(speak((0.9, 8.0), (0.1, 0.13), (0.9, 5.0)), policy)
     assert first.continued == second.overlap == 0.0
 
@@ -206,7 +205,7 @@ def test_a_cut_in_speech_is_shared_and_one_in_a_short_silence_is_not() -> None:
 def test_a_voice_that_never_pauses_is_shared_at_every_cut() -> None:
     policy = Policy(longest=10.0, overlap=2.0)
     windows = cut(speak((0.9, 60.0)), policy)
-    assert all(window.follows for window in windows[1:])
+    assert all(window.overlap for window in windows[1:])
     assert sum(len(committed(window)) for window in windows) * FRAME_SECONDS == pytest.approx(60.0, abs=0.1)
 
 

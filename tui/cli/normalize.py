@@ -8,6 +8,7 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 
+from services.cores import ONE_MATRIX_THREAD
 from services.errors import CancelledError
 from services.text import clock, one_line
 from tui.cli.output import Status, note, say
@@ -15,8 +16,7 @@ from tui.cli.signals import interrupted_by
 
 
 def run(arguments: Namespace) -> int:
-    # Nothing here is large enough to be shared among cores, and OpenBLAS's threads cost memory and time by waiting.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ |= ONE_MATRIX_THREAD
     from services.audio.convert import convert
     from services.audio.vad import RATE
 
