@@ -15,6 +15,7 @@
     |   +-- RemoteError           a server that does not answer, or refuses
     |   +-- MissingModelError     a model that has to be downloaded first
     |   +-- DamagedModelError     a model whose files are not what they were when it was downloaded
+    |   +-- MemoryLimitError      a model that needs more memory than there is, or than it may have
     |   +-- DownloadError         a model that could not be fetched, or is not what it should be
     +-- WorkerError           a child process that failed
         +-- WorkerDiedError       it ended: exit signal and last log lines
@@ -122,6 +123,10 @@ class MissingModelError(ModelError):
 
 class DamagedModelError(ModelError):
     title = "A model is damaged"
+
+
+class MemoryLimitError(ModelError):
+    title = "Not enough memory"
 
 
 class DownloadError(ModelError):

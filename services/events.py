@@ -13,6 +13,8 @@ from typing import Literal
 
 from services.errors import SottoError
 from services.library.segments import Segment
+from services.memory.alert import MemoryAlert
+from services.memory.optimization import Optimization
 
 Stage = Literal["record", "transcribe", "summarize", "archive"]
 """The stages of a meeting, in order. A later stage that fails never undoes an earlier one."""
@@ -121,6 +123,39 @@ class ModelHandled:
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack:
+    """The work goes on with a smaller model than the one that was chosen.
+
+    Attributes:
+        model: The job: `stt` or `llm`.
+        old: Label of the engine that did not do.
+        new: Label of the one that goes on.
+        reason: Why, one sentence.
+        meeting: The meeting that is worked on, or recorded.
+    """
+
+    model: str
+    old: str
+    new: str
+    reason: str
+    meeting: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAlerted:
+    """Something is wrong with the memory, got worse, or is over (`alert.resolved`)."""
+
+    alert: MemoryAlert
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """Something was done about a shortage of memory, or taken back."""
+
+    result: Optimization
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something that a person wanted did not happen."""
 
@@ -138,6 +173,9 @@ Event = (
     | SummaryReady
     | MeetingFinished
     | ModelHandled
+    | FellBack
+    | MemoryAlerted
+    | Optimized
     | Failed
 )
 Emit = Callable[[Event], None]

@@ -18,7 +18,7 @@ from pydantic_settings.sources import InitSettingsSource
 
 from services import paths
 from services.errors import SettingsError
-from services.models.options import Compute
+from services.models.options import Compute, KvCache
 
 
 class _Section(BaseModel):
@@ -87,6 +87,16 @@ class TranscriptionSettings(_Section):
     batch: int = Field(default=1, ge=1, le=16)
     """Windows that are worked on at once. More is faster on many cores and takes more memory."""
 
+    window_seconds: float = Field(default=0.0, ge=0.0, le=30.0)
+    """The longest stretch of audio that the engine is given at once; 0: what suits the engine. Shorter takes less
+    memory, and may cost accuracy where a sentence is cut."""
+
+    captions_update_seconds: float = Field(default=0.4, ge=0.1, le=10.0)
+    """Captions are worked out anew when so much more has been said. Less often takes less of the processor."""
+
+    captions_skip_seconds: float = Field(default=30.0, ge=5.0, le=600.0)
+    """Captions that are so far behind skip ahead; what they miss is transcribed after the stop."""
+
     compute: Compute = "auto"
     """Number type of the engine's weights: `int8`, `float16`, `float32`, or `auto` for what fits the device."""
 
@@ -102,18 +112,90 @@ class SummarySettings(_Section):
     engine: str = "extractive"
     """Summary writer: `extractive` (built in), `llama:PATH` (any GGUF model, needs llama-cpp-python) or `none`."""
 
+    smaller: tuple[str, ...] = ()
+    """What to take instead when there is not enough memory for `engine`, one after another, as `llama:PATH`. At last it
+    is `extractive`, always."""
+
     max_context: int = Field(default=8192, ge=512, le=131072)
     """Largest context in tokens that a model may be given. More context takes more memory."""
 
+    kv_cache: KvCache = "f16"
+    """Number type of a language model's memory of its context: `f16`, `q8_0` (half the memory) or `q4_0` (a quarter,
+    and the summary may suffer)."""
+
+    mmap: bool = True
+    """Map a model's file into memory instead of reading it: the system can drop what is not needed and read it again.
+    Where mapping fails, the file is read."""
+
 
 class MemorySettings(_Section):
+    preset: Literal["", "conservative", "balanced", "performance", "lightweight"] = ""
+    """How much of the machine sotto takes: `conservative` (4 GB), `balanced` (8 GB), `performance` (16 GB) or
+    `lightweight` (everything below 500 MB). Empty: what fits this machine. A preset gives many settings at once; each
+    of them that is set somewhere else keeps that value."""
+
     sample_seconds: float = Field(default=10.0, ge=1.0, le=300.0)
     """Time between two measurements of what sotto holds in memory."""
+
+    idle_seconds: float = Field(default=60.0, ge=0.0, le=86400.0)
+    """A model that nobody has used for so long is unloaded; 0: at once."""
+
+    cleanup_seconds: float = Field(default=30.0, ge=1.0, le=3600.0)
+    """Time between two looks for idle models and caches to let go of."""
+
+    keep_mb: float = Field(default=0.0, ge=0.0, le=1e6)
+    """Models may stay loaded beside the one at work as long as they take no more than this together, in MB; the one
+    that was used longest ago goes first. 0: one model at a time."""
+
+    max_stt_mb: float = Field(default=0.0, ge=0.0, le=1e6)
+    """The most that the speech model may take, in MB; 0: as much as there is. What takes more is ended, and a smaller
+    model goes on where it stopped."""
+
+    max_llm_mb: float = Field(default=0.0, ge=0.0, le=1e6)
+    """The most that the summary model may take, in MB; 0: as much as there is."""
+
+    max_total_mb: float = Field(default=0.0, ge=0.0, le=1e6)
+    """The most that all of sotto may take, in MB; 0: as much as there is. The model at work goes first, the recorder
+    never."""
+
+    warning_threshold: float = Field(default=80.0, ge=1.0, le=100.0)
+    """From this percentage of the machine's memory in use on, pressure is High."""
+
+    critical_threshold: float = Field(default=90.0, ge=1.0, le=100.0)
+    """From this percentage on, it is Critical."""
+
+    own_warning_mb: float = Field(default=1000.0, ge=0.0, le=1e6)
+    """Warn when sotto itself, without its models, takes so much; 0: never."""
+
+    own_cleanup_mb: float = Field(default=2000.0, ge=0.0, le=1e6)
+    """Let go of everything that is not needed when all of sotto takes so much; 0: never."""
+
+    automatic_optimization: bool = True
+    """Act when memory runs short, from cheap to costly, and undo it afterwards. Off: only recommend."""
+
+    auto_fallback: bool = True
+    """Go on with a smaller model when the chosen one does not fit, and say so. Off: the work stops there with an
+    error, and what is done is kept."""
+
+    explicit_lifecycle: bool = False
+    """Unload a model as soon as its work is done, whatever `idle_seconds` says."""
+
+    aggressive_gc: bool = False
+    """Let go of caches and collect garbage at every look of `cleanup_seconds`, not only when memory runs short."""
+
+    enable_monitoring: bool = True
+    """Measure memory all the time. Off: only while a model is loaded, for its limits."""
+
+    memory_report: bool = True
+    """Keep what a meeting took in its memory.jsonl."""
 
 
 class ScreenSettings(_Section):
     theme: str = ""
     """Name of a theme. Empty: the one that fits the terminal."""
+
+    refresh_seconds: float = Field(default=0.25, ge=0.1, le=5.0)
+    """Time between two looks at levels, times and memory while something is at work."""
 
     keymap: dict[str, str] = Field(default_factory=dict)
     """Other keys for actions: action id to key, for example `{ "record" = "f5" }`."""

@@ -27,9 +27,12 @@ from services.events import (
     CaptionChanged,
     Event,
     Failed,
+    FellBack,
     MeetingFinished,
+    MemoryAlerted,
     ModelChanged,
     ModelHandled,
+    Optimized,
     RecordingStarted,
     RecordingStopped,
     SegmentReady,
@@ -197,6 +200,13 @@ class SottoApp(CommandsApp):
                 self.processed(meeting)
             case ModelHandled():
                 self._model_handled(event)
+            case FellBack(old=old, new=new, reason=reason):
+                self.say(one_line(f"{old} gave up: {reason} {new} goes on.", 240))
+            case MemoryAlerted(alert=alert):
+                if not alert.resolved:
+                    self.say(one_line(f"{alert.message} {alert.recommendation}", 240))
+            case Optimized(result=result):
+                self.say(one_line(f"{result.step}.", 240))
             case Failed(error=error):
                 self.failed(error)
             case _:

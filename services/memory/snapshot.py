@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.memory.alert import MemoryAlert
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.trend import Trend, TrendWindow
 from services.memory.usage import MemoryUsage
@@ -21,6 +22,7 @@ class ComponentMemory:
         average: What they held on average while there were any, in MB of PSS.
         slope: Growth in MB an hour.
         trend: What the slope means.
+        limit: The most it may take, in MB; 0 where it has no limit.
     """
 
     name: str
@@ -30,6 +32,7 @@ class ComponentMemory:
     average: float
     slope: float = 0.0
     trend: Trend = Trend.STABLE
+    limit: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -46,6 +49,8 @@ class MemorySnapshot:
         total: Their sum. Its peak is the peak of the sum, not the sum of the peaks.
         system: The machine.
         pressure: How short the machine's memory is.
+        alerts: What is wrong now, the worst first.
+        recent: What all components held together in the last minutes, in MB, the latest last.
     """
 
     time: float
@@ -53,6 +58,8 @@ class MemorySnapshot:
     total: ComponentMemory
     system: SystemMemory
     pressure: Pressure
+    alerts: tuple[MemoryAlert, ...] = ()
+    recent: tuple[float, ...] = ()
 
     def component(self, name: str) -> ComponentMemory | None:
         return next((component for component in self.components if component.name == name), None)
