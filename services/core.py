@@ -9,11 +9,11 @@ from typing import Literal
 
 from services.errors import ModelError, UsageError
 from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
-from services.hosted import HostedModel
 from services.jobs import Jobs
 from services.lifecycle import ModelState
 from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
+from services.modelroom import ModelRoom
 from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
 from services.models.offers import NO_SUMMARY
 from services.models.options import EngineOptions
@@ -22,7 +22,6 @@ from services.models.shelf import Shelf
 from services.pipeline import Pipeline, Plan
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
-from services.residency import Residency
 from services.settings import Settings, TranscriptionSettings
 from services.transcription.captions import Captions, no_captions
 from services.transcription.choice import captions_engine, check_captions_engine
@@ -155,11 +154,10 @@ class Services:
         """What the settings name, as the screen calls it: in use again at the next start."""
         self._engines: dict[Job, str] = {"stt": settings.transcription.engine, "summary": settings.summary.engine}
         self._emit_outside = emit
-        self.stt = HostedModel("stt", self._emit)
-        self.llm = HostedModel("llm", self._emit)
-        self._residency = Residency((self.stt, self.llm))
-        self.jobs = Jobs(Pipeline(self.stt, self.llm, self._residency, self._emit), self._emit)
-        self.captions = Captions(self.stt, self._residency, self._emit)
+        self.room = ModelRoom(self._emit, settings.memory)
+        self.stt, self.llm = self.room.stt, self.room.llm
+        self.jobs = Jobs(Pipeline(self.stt, self.llm, self.room.residency, self._emit), self._emit)
+        self.captions = Captions(self.stt, self.room.residency, self._emit)
         self.recording = RecordingService(self._emit)
         self.memory = MemoryMonitor(settings.memory.sample_seconds)
         self.shelf = Shelf(self._emit)
@@ -176,7 +174,7 @@ class Services:
         self.shelf.close()
         self.captions.close()
         self.jobs.close()
-        self._residency.unload_all("sotto ends")
+        self.room.close()
         self.memory.close()
 
     def start_recording(self, sources: tuple[str, ...] = (), title: str = "") -> None:

@@ -16,14 +16,13 @@ from services import settings
 from services.core import obstacles, plan_of
 from services.errors import CancelledError, SottoError, StorageError
 from services.events import Event, SegmentReady, StageChanged
-from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
 from services.library.names import names_of, read_transcript, with_names
 from services.library.segments import Segment, as_text
 from services.library.unfinished import is_meeting
+from services.modelroom import ModelRoom
 from services.pipeline import Outcome, Pipeline, Plan
-from services.residency import Residency
 from services.settings import Settings
 from services.summarization.engine import NO_SPEECH
 from services.text import clock, one_line
@@ -70,8 +69,8 @@ class Work:
         self._names: dict[str, str] = {}
         self._apart = chosen.transcription.speakers
         self._transcribing = False
-        stt, llm = HostedModel("stt", self._show), HostedModel("llm", self._show)
-        self.pipeline = Pipeline(stt, llm, Residency((stt, llm)), self._show)
+        room = ModelRoom(self._show, chosen.memory)
+        self.pipeline = Pipeline(room.stt, room.llm, room.residency, self._show)
 
     def check(self, sources: Iterable[Path]) -> None:
         """See that everything is here that writing up `sources` takes.
