@@ -19,6 +19,7 @@
     |   +-- DownloadError         a model that could not be fetched, or is not what it should be
     +-- WorkerError           a child process that failed
         +-- WorkerDiedError       it ended: exit signal and last log lines
+        |   +-- WorkerKilledError     by SIGKILL that sotto did not send: the system, out of memory, as a rule
         +-- WorkerStalledError    it neither progressed nor worked
         +-- CancelledError        it was asked to stop, and did
 
@@ -139,6 +140,10 @@ class WorkerError(SottoError):
 
 class WorkerDiedError(WorkerError):
     title = "A helper process ended"
+
+
+class WorkerKilledError(WorkerDiedError):
+    title = "A helper process was killed"
 
 
 class WorkerStalledError(WorkerError):

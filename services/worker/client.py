@@ -17,7 +17,14 @@ from pathlib import Path
 from services import paths
 from services.childlog import ChildLog
 from services.cores import ONE_MATRIX_THREAD
-from services.errors import CancelledError, SottoError, WorkerDiedError, WorkerError, WorkerStalledError
+from services.errors import (
+    CancelledError,
+    SottoError,
+    WorkerDiedError,
+    WorkerError,
+    WorkerKilledError,
+    WorkerStalledError,
+)
 from services.memory.probe import usage
 from services.memory.usage import MemoryUsage
 from services.worker import protocol
@@ -219,7 +226,10 @@ class Worker:
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
         hint = self._log.hint()
         if code == -signal.SIGKILL:
-            hint = "The system may have been out of memory: choose a smaller model. " + hint
+            return WorkerKilledError(
+                f"The {self.kind} process {how}: the system may have been out of memory.",
+                f"Choose a smaller model, or close something. {hint}",
+            )
         return WorkerDiedError(f"The {self.kind} process {how}.", hint)
 
     def __enter__(self) -> Worker:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.errors import CancelledError, StorageError, WorkerDiedError
+from services.errors import CancelledError, StorageError, WorkerDiedError, WorkerKilledError
 from services.events import Event, ModelChanged
 from services.hosted import HostedModel
 from services.lifecycle import ModelState
@@ -146,10 +146,10 @@ def test_waiting_for_a_lease_can_be_given_up(house: House) -> None:
 
 def test_a_model_killed_at_work_is_unloaded_with_the_reason_and_loads_again(house: House) -> None:
     with house.residency.lease(house.stt, "a", LOAD, house.go_on) as stt:
-        with pytest.raises(WorkerDiedError):
+        with pytest.raises(WorkerKilledError):
             run(stt, "die", {"signal": int(signal.SIGKILL)})
         assert stt.state is ModelState.UNLOADED
-        assert "SIGKILL" in stt.status.reason
+        assert "SIGKILL: the system may have been out of memory" in stt.status.reason
         stt.load_model()
         assert run(stt, "echo", {"back": 1}) == {"back": 1}
 
