@@ -14,7 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from services.audio.vad import RATE
-from services.library.meeting import SPEAKERS
+from services.library.segments import SPEAKERS
 
 Block = NDArray[np.float32]
 Samples = NDArray[np.float32]

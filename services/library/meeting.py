@@ -16,6 +16,7 @@ from typing import Any, Literal
 from services import __version__, files, paths
 from services.errors import StorageError
 from services.events import Stage, StageStatus
+from services.library.segments import SPEAKERS
 from services.text import one_line, slug
 
 FORMAT = 1
@@ -28,10 +29,6 @@ _ANEW = "Where there is a recording, `sotto recover` with this folder makes it a
 
 UNTITLED = "Meeting"
 """The title of a recording that nobody gave one; its summary may find a better one."""
-
-
-SPEAKERS = ("You", "Others")
-"""Labels of two sides that were recorded apart: this one, then the far end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from services.errors import AudioFileError, RecorderBusyError
 from services.files import disk_error
 from services.library import unfinished
 from services.library.marker import Marker, look
-from services.library.meeting import FORMAT, SPEAKERS, Meeting
+from services.library.meeting import FORMAT, Meeting
+from services.library.segments import SPEAKERS
 from services.recording.chunkfiles import (
     HEADER_BYTES,
     ChunkFiles,

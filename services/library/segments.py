@@ -11,6 +11,9 @@ from typing import Any
 from services.files import read_json_lines
 from services.text import clean
 
+SPEAKERS = ("You", "Others")
+"""Labels of two sides that were recorded apart: this one, then the far end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from services.errors import AudioFileError, CancelledError, RecorderError, SottoError, StorageError
-from services.library.meeting import SPEAKERS, UNTITLED, Channel
+from services.library.meeting import UNTITLED, Channel
+from services.library.segments import SPEAKERS
 from services.recording.chunks import Pcm
 from services.recording.levels import measure
 from services.recording.messages import Alert, ChannelLevel, Order, RecordingRequest, RecordingStatus

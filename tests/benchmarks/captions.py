@@ -37,7 +37,8 @@ from services.audio.vad import FRAME, RATE, Framer, detectors
 from services.core import Services
 from services.events import CaptionChanged, Event, RecordingStarted, SegmentReady
 from services.files import read_json_lines
-from services.library.meeting import SPEAKERS, Meeting
+from services.library.meeting import Meeting
+from services.library.segments import SPEAKERS
 from services.recording.reader import MeetingAudio
 from tests import speechset
 from tests.faults.driving import temporary_home

@@ -16,8 +16,8 @@ from services import settings
 from services.core import Services
 from services.events import Event, Failed, MeetingFinished, ModelChanged, SegmentReady
 from services.files import read_json_lines
-from services.library.meeting import SPEAKERS, Meeting
-from services.library.segments import as_text, read_segments
+from services.library.meeting import Meeting
+from services.library.segments import SPEAKERS, as_text, read_segments
 from services.lifecycle import ModelState
 from services.sample import MEETING
 from services.transcription.live import heard_spans, settled_segments
