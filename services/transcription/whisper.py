@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,21 @@ _REST_SECONDS = 1.0
 """A rest of a window that is shorter than this holds no word that was not heard."""
 
 _MOST_PASSES = 4
-"""So often a window is gone on with where the model stopped before its end."""
+"""So often a window is worked on, from where the model stopped before its end the time before."""
+
+
+class _EnoughError(Exception):
+    """What is wanted of a window has been decoded."""
+
+
+class _Decoding(threading.local):
+    """How far a thread is with its window.
+
+    Attributes:
+        enough: Nothing is left that would be worth another pass.
+    """
+
+    enough = False
 
 
 class Whisper:
@@ -70,6 +86,7 @@ class Whisper:
         self._options = options
         self._model: Any = None
         self._hotwords: str | None = None
+        self._decoding = _Decoding()
 
     @property
     def policy(self) -> Policy:
@@ -94,14 +111,13 @@ class Whisper:
                 num_workers=self.at_once,
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise _load_error(self._folder, error) from error
         except Exception as error:  # noqa: BLE001 - what the tokenizer's library raises has no class of its own
             raise _load_error(self._folder, error) from error
         bands = self._model.model.n_mels
         if len(self._model.feature_extractor.mel_filters) != bands:  # its preprocessor_config.json is missing
             features = _library("faster_whisper.feature_extractor")
             self._model.feature_extractor = features.FeatureExtractor(feature_size=bands)
+        self._stop_before_passes(self._model)
         self._hotwords = self._prompt(self._options.vocabulary)
 
     def unload(self) -> None:
@@ -150,13 +166,31 @@ class Whisper:
         segments: list[Any] = []
         passes: set[int] = set()
         end = len(samples) / RATE - _REST_SECONDS
-        for segment in found:
-            passes.add(segment.seek)
-            segments.append(segment)
-            # Asked for more, it would work through the silence behind the last word.
-            if segment.end >= end or len(passes) >= _MOST_PASSES:
-                break
+        try:
+            with suppress(_EnoughError):
+                for segment in found:
+                    passes.add(segment.seek)
+                    segments.append(segment)
+                    # In another pass it would work through the silence behind the last word.
+                    self._decoding.enough = segment.end >= end or len(passes) >= _MOST_PASSES
+        finally:
+            self._decoding.enough = False
         return segments
+
+    def _stop_before_passes(self, model: Any) -> None:
+        """Let faster-whisper begin no pass over a window of which there is enough.
+
+        It gives out the segments of a pass one by one, and does not say which one is the last: who stops asking at one
+        that reaches the end loses those behind it, who goes on pays for another pass. Each begins with `encode`.
+        """
+        encode = model.encode
+
+        def wanted(features: Any) -> Any:
+            if self._decoding.enough:
+                raise _EnoughError
+            return encode(features)
+
+        model.encode = wanted
 
     def _prompt(self, vocabulary: tuple[str, ...]) -> str | None:
         """The terms that there is room for, in their order."""

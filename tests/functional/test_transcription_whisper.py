@@ -93,6 +93,18 @@ def test_nothing_is_later_than_the_window(load: Callable[..., Whisper]) -> None:
     assert all(piece.end <= 3 and all(word.end <= 3 for word in piece.words) for piece in pieces)
 
 
+def test_a_short_last_sentence_is_not_lost(load: Callable[..., Whisper]) -> None:
+    """The one before reaches into the window's last second, where no further pass is worth its time."""
+    script = (Said(0.0, 4.4, "We agreed to ship the report on Friday."), Said(4.52, 4.9, "Yes."))
+    assert [piece.text for piece in load(Recipe(script)).transcribe(window(5), "en")] == [said.text for said in script]
+
+
+def test_where_it_stops_early_it_is_gone_on_with_for_a_while(load: Callable[..., Whisper]) -> None:
+    script = (*SCRIPT, Said(5.02, 6.0, "And then"))
+    texts = [piece.text for piece in load(Recipe(script, breaks_off=True)).transcribe(window(29.9), "en")]
+    assert texts == 4 * [said.text for said in SCRIPT], "the last pass counts as a whole"
+
+
 def test_a_window_shorter_than_any_word_is_no_error(load: Callable[..., Whisper]) -> None:
     load().transcribe(window(0.01), "en")
 

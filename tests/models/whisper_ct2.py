@@ -75,6 +75,8 @@ class Recipe:
         no_speech: The probability that it gives to nobody speaking.
         log_probability: Of each token of the script, roughly; None for as sure as it can be.
         loops: It says the script's first stretch again and again, as long as it may.
+        breaks_off: It stops before the time at which the last stretch ends: faster-whisper takes that for unfinished,
+            and works on the rest of the window in another pass.
         quantisation: Of the weights on disk: `int8`, `float16` or `float32`.
     """
 
@@ -89,6 +91,7 @@ class Recipe:
     no_speech: float = 0.0
     log_probability: float | None = None
     loops: bool = False
+    breaks_off: bool = False
     quantisation: str = "int8"
 
 
@@ -266,6 +269,8 @@ def _chain(recipe: Recipe) -> tuple[list[str], dict[str, float]]:
             times[before] = said.start + (at + 0.5) * share
             before = word
     times[before] = recipe.script[-1].end
+    if recipe.breaks_off:
+        chain.pop()
     return [*chain, "<|endoftext|>"], times
 
 
