@@ -18,6 +18,7 @@ from services.library.meeting import Meeting, speakers
 from services.library.segments import Segment
 from services.recording.reader import MeetingAudio
 from services.transcription.plausible import holds_speech
+from services.transcription.understanding import Understanding
 from services.worker.handler import Call, Json
 
 POLICY = Policy(longest=12.0, pause=0.6, target=12.0, overlap=0.0)
@@ -47,8 +48,6 @@ _RESUME_BEHIND = 5.0
 _MARK_SECONDS = 15.0
 """A channel that is silent tells so often that it is."""
 
-Understand = Callable[[Heard], list[Segment]]
-
 
 @dataclass(slots=True)
 class _Open:
@@ -68,7 +67,7 @@ class Follower:
 
     Args:
         folder: The meeting.
-        understand: Turns a window into segments.
+        understanding: The engine.
         detector: Makes a voice detector.
         call: Receives the items; ends the work when cancelled.
         start: Where to begin, in seconds.
@@ -81,13 +80,13 @@ class Follower:
     def __init__(
         self,
         folder: Path,
-        understand: Understand,
+        understanding: Understanding,
         detector: Callable[[], VoiceDetector],
         call: Call,
         start: float,
         heard: Mapping[str, float],
     ) -> None:
-        self._understand = understand
+        self._understanding = understanding
         self._detector = detector
         self._call = call
         self._audio = MeetingAudio(folder)
@@ -145,7 +144,7 @@ class Follower:
         for speaker, (begun, _) in self._front.settled().items():
             self._heard.setdefault(speaker, begun)
         for heard in ended:
-            segments = self._understand(heard) if holds_speech(heard.window) else []
+            segments = self._understanding.segments(heard) if holds_speech(heard.window) else []
             self._segments += len(segments)
             self._tell_heard(heard.speaker, heard.window.end, segments)
             if self._open.pop(heard.speaker, _Open()).shown and not segments:
@@ -183,7 +182,7 @@ class Follower:
                 continue
             utterance.shown = window.voiced
             begun = time.monotonic()
-            text = " ".join(segment.text for segment in self._understand(heard))
+            text = " ".join(segment.text for segment in self._understanding.so_far(heard))
             self._rest_until = begun + (time.monotonic() - begun) / _PARTIAL_SHARE
             if text:
                 self._call.item({"partial": {"speaker": heard.speaker, "start": round(window.start, 3), "text": text}})

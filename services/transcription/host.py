@@ -126,7 +126,7 @@ class SpeechHost:
         understanding = self._understanding(str(args["language"]))
         start = float(args.get("from_s", 0.0))
         heard = {str(speaker): float(end) for speaker, end in (args.get("heard") or {}).items()}
-        return Follower(Path(str(args["meeting"])), understanding.segments, self._loaded()[2], call, start, heard).run()
+        return Follower(Path(str(args["meeting"])), understanding, self._loaded()[2], call, start, heard).run()
 
     def _voice_prints(self) -> tuple[VoicePrints | None, list[str]]:
         """What tells voices apart, where that is wanted; else None, and why it is not to be had."""

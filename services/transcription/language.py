@@ -111,6 +111,18 @@ class SpokenLanguage:
         self._since += voiced
         return pieces
 
+    def glance(self, samples: NDArray[np.float32]) -> list[Piece]:
+        """What has been said so far in a window that goes on. Nothing is learnt from it: it comes again as a whole.
+
+        Args:
+            samples: As for an engine.
+
+        Raises:
+            ModelError: The engine failed.
+        """
+        language = self._kept or self._likeliest() or self._engine.detect(samples)[0]
+        return self._engine.transcribe(samples, language)
+
     def _is_due(self, voiced: float) -> bool:
         if not self._kept:
             return True
@@ -138,12 +150,15 @@ class SpokenLanguage:
 
     def _begin(self, code: str, probability: float, voiced: float) -> str:
         self._heard[code] = self._heard.get(code, 0.0) + probability * voiced
-        self._since += voiced
-        likeliest = max(self._heard, key=lambda each: self._heard[each])
-        if (voiced >= _ENOUGH_SECONDS and probability >= _SURE) or self._since >= _LONG_ENOUGH_SECONDS:
-            self._keep(code if probability >= _SURE else likeliest)
+        sure = voiced >= _ENOUGH_SECONDS and probability >= _SURE
+        if sure or self._since + voiced >= _LONG_ENOUGH_SECONDS:
+            self._keep(code if probability >= _SURE else self._likeliest())
             return self._kept
-        return likeliest
+        return self._likeliest()
+
+    def _likeliest(self) -> str:
+        """Of the languages heard so far; empty before the first."""
+        return max(self._heard, key=lambda each: self._heard[each], default="")
 
     def _keep(self, code: str) -> None:
         _log.info("the language of the meeting is %s", code)

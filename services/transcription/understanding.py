@@ -52,8 +52,18 @@ class Understanding:
 
     def segments(self, heard: Heard) -> list[Segment]:
         """The same by the time of the stream."""
+        return _placed(heard, self.pieces(heard.window))
+
+    def so_far(self, heard: Heard) -> list[Segment]:
+        """Likewise of a window that goes on. What is known of the language stays as it is."""
+        if self._spoken is None:
+            return self.segments(heard)
         window = heard.window
-        return [segment_of(piece.later(window.start), heard.speaker) for piece in self.pieces(window)]
+        return _placed(heard, believed(self._spoken.glance(window.samples), window.voiced))
+
+
+def _placed(heard: Heard, pieces: list[Piece]) -> list[Segment]:
+    return [segment_of(piece.later(heard.window.start), heard.speaker) for piece in pieces]
 
 
 def segment_of(piece: Piece, speaker: str) -> Segment:

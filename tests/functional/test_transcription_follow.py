@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from services.transcription.host import create
 from services.worker.handler import Json, Method
 from tests.functional.test_transcription_host import RATE, sample
 from tests.functional.waiting import until
+from tests.models.fixtures import scripted_whisper as scripted_whisper
+from tests.models.whisper_ct2 import Recipe
 from tests.speechset import HeldCall, word_error_rate
 
 
@@ -212,3 +214,23 @@ def test_silence_gives_nothing(methods: Mapping[str, Method], tmp_path: Path) ->
     assert all(item["heard"]["speaker"] == "" and item["segments"] == [] for item in call.items)
     assert heard(call, "")[-1][1] == 20.0
     assert len(heard(call, "")) > 1, "whoever goes on after a crash would begin at the start"
+
+
+def test_the_language_is_learnt_from_whole_utterances(
+    scripted_whisper: Callable[[Recipe], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sotto.transcription")
+    recorder, call = Recorder(tmp_path, sample()[: 12 * RATE], ("You", "Others")), HeldCall()
+    recorded = threading.Thread(target=recorder.keep_up_with, args=(call,))
+    host = create()
+    model = scripted_whisper(Recipe(language="de", certainty=0.4))  # never certain: each utterance is asked about
+    host["load"]({"engine": "whisper", "model": str(model), "options": {"beam": 1}}, HeldCall())
+    recorder.write(1.0)
+    recorded.start()
+    host["follow"]({"meeting": str(recorder.meeting.folder), "language": "auto"}, call)
+    recorded.join()
+    host["unload"]({}, HeldCall())
+    whole = [item for item in call.items if item.get("segments")]
+    assert any(item.get("partial", {}).get("text") for item in call.items)
+    assert whole
+    assert caplog.text.count("is spoken (") == len(whole)

@@ -85,6 +85,16 @@ def test_unsure_windows_add_up() -> None:
     assert spoken.kept == "de"
 
 
+def test_after_a_minute_of_doubt_the_likeliest_is_kept() -> None:
+    engine = Listener()
+    spoken = SpokenLanguage(engine)
+    kept = []
+    for talk in [Talk("nl", 0.6), Talk("de", 0.5), Talk("de", 0.5)]:  # 20 s each
+        written(spoken, engine, [talk])
+        kept.append(spoken.kept)
+    assert kept == ["", "", "de"]
+
+
 def test_one_window_in_another_language_is_written_in_it_and_changes_nothing() -> None:
     engine = Listener()
     spoken = SpokenLanguage(engine)
@@ -173,3 +183,25 @@ def test_what_is_written_was_heard(talks: list[Talk]) -> None:
     wrote = written(SpokenLanguage(engine), engine, talks)
     for at, code in enumerate(wrote):
         assert code in {talk.code for talk in talks[: at + 1]}
+
+
+@given(TALKS, TALKS)
+def test_a_glance_teaches_nothing(talks: list[Talk], glances: list[Talk]) -> None:
+    """Feature: spoken-language, Property 4: looks at windows that go on change nothing of what is known."""
+    engine = Listener()
+    spoken = SpokenLanguage(engine)
+    written(spoken, engine, talks)
+    before = spoken.state()
+    for talk in glances:
+        engine.now = talk
+        (piece,) = spoken.glance(np.zeros(SECOND, np.float32))
+        assert piece.text == (spoken.kept or max(before["heard"], key=before["heard"].__getitem__))
+    assert spoken.state() == before
+
+
+def test_a_glance_before_anything_is_known_asks() -> None:
+    engine = Listener()
+    engine.now = Talk("de")
+    spoken = SpokenLanguage(engine)
+    assert spoken.glance(np.zeros(SECOND, np.float32))[0].text == "de"
+    assert spoken.kept == ""
