@@ -159,7 +159,8 @@ class Services:
         self.jobs = Jobs(Pipeline(self.stt, self.llm, self.room.residency, self._emit), self._emit)
         self.captions = Captions(self.stt, self.room.residency, self._emit)
         self.recording = RecordingService(self._emit)
-        self.memory = MemoryMonitor(settings.memory.sample_seconds)
+        self.memory = MemoryMonitor(emit=self._emit)
+        self.memory.configure(settings.memory)
         self.shelf = Shelf(self._emit)
 
     def start(self) -> None:

@@ -23,6 +23,11 @@ OTHER = "Other"
 COMPONENTS = (UI, RECORDER, STT, LLM, OTHER)
 """In the order in which they are shown. `Other` is what else the app started, the archiver for one."""
 
+TOTAL = "Total"
+"""Everything that is sotto, as if it were a component."""
+SYSTEM = "System"
+"""The machine, where an alert is about it."""
+
 Parts = dict[str, tuple[int, ...]]
 """The PIDs of each component; a component without a process is not in it."""
 

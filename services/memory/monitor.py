@@ -1,7 +1,7 @@
 """The memory monitor: a thread that measures every component of a sotto and keeps the latest picture.
 
 Measuring costs about a millisecond. Nothing here grows with time: a component's past is a peak, a mean and at most 180
-points.
+points, and of alerts that are over the last fifty are kept.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.errors import StorageError, UsageError
+from services.events import Emit, MemoryAlerted
 from services.files import JsonLines
 from services.library.meeting import Meeting
-from services.memory.components import COMPONENTS, RECORDER, Parts, detached_recorder, is_recorder, parts
-from services.memory.probe import peak_rss, system, usage
+from services.memory.alert import MemoryAlert
+from services.memory.alerts import AlertBook
+from services.memory.components import COMPONENTS, RECORDER, TOTAL, Parts, detached_recorder, is_recorder, parts
+from services.memory.probe import Pressure, SystemMemory, peak_rss, system, usage
 from services.memory.report import log_record
-from services.memory.snapshot import ComponentMemory, Ledger, MemorySnapshot
+from services.memory.rules import findings, limits, thresholds
+from services.memory.snapshot import ComponentMemory, Ledger, MemorySnapshot, Recent
 from services.memory.usage import MemoryUsage
+from services.settings import MemorySettings
 
 __all__ = ["MemoryMonitor", "MemorySnapshot", "Peak", "look"]
 
 _log = logging.getLogger("sotto.memory")
 
-TOTAL = "Total"
 _WATCHED_SECONDS = 2.0
 _PEAK_SECONDS = 0.25
 _DETACHED_SECONDS = 60.0
@@ -42,11 +46,22 @@ class MemoryMonitor:
     Args:
         interval: Seconds between two measurements.
         pid: The process to measure with all that it started; this one when not given.
+        emit: Receives a `MemoryAlerted` for each alert that is raised, gets worse or is over, on the monitor's thread.
+        machine: Measures the machine.
     """
 
-    def __init__(self, interval: float = 10.0, pid: int | None = None) -> None:
+    def __init__(
+        self,
+        interval: float = 10.0,
+        pid: int | None = None,
+        emit: Emit | None = None,
+        machine: Callable[[], SystemMemory] = system,
+    ) -> None:
         self._interval = interval
-        self._every = interval
+        self._emit = emit
+        self._machine = machine
+        self._settings: MemorySettings | None = None
+        self._watched = False
         self._pid = os.getpid() if pid is None else pid
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
@@ -56,6 +71,8 @@ class MemoryMonitor:
         self._recorder: int | None = None
         self._looked_at: float | None = None
         self._file: JsonLines | None = None
+        self._alerts = AlertBook()
+        self._recent = Recent()
         self.latest: MemorySnapshot | None = None
         """The latest picture; None until the first measurement is done."""
 
@@ -68,13 +85,15 @@ class MemoryMonitor:
             self._orders.put(self._stop)
             self._thread.join(_JOIN_SECONDS)
 
+    def configure(self, settings: MemorySettings) -> None:
+        """Measure, limit and warn by these settings from now on; without them there are no limits and no alerts."""
+        self._settings, self._interval = settings, settings.sample_seconds
+        self._orders.put(lambda: None)  # it measures at once, by what is new
+
     def watch(self, on: bool) -> None:
         """Measure every two seconds while somebody looks."""
-
-        def order() -> None:
-            self._every = min(self._interval, _WATCHED_SECONDS) if on else self._interval
-
-        self._orders.put(order)
+        self._watched = on
+        self._orders.put(lambda: None)
 
     def follow(self, meeting: Path | None) -> None:
         """Write every measurement to memory.jsonl in the folder `meeting` from now on; None ends it."""
@@ -103,18 +122,40 @@ class MemoryMonitor:
         for name in found:
             self._ledgers.setdefault(name, Ledger(name))
         names = sorted(self._ledgers, key=lambda name: (*COMPONENTS, name).index(name))
-        components = tuple(self._measure(name, found, now) for name in names)
+        settings = self._settings
+        allowed = limits(settings) if settings else {}
+        components = tuple(self._measure(name, found, now, allowed.get(name, 0.0)) for name in names)
         pids = tuple(pid for component in components for pid in component.pids)
-        total = self._total.add(now, pids, sum((c.usage for c in components), MemoryUsage()))
-        machine = system()
-        self.latest = MemorySnapshot(time.time(), components, total, machine, machine.pressure())
-        return self.latest
+        held = sum((c.usage for c in components), MemoryUsage())
+        total = self._total.add(now, pids, held, allowed.get(TOTAL, 0.0))
+        machine = self._machine()
+        snapshot = MemorySnapshot(
+            time.time(),
+            components,
+            total,
+            machine,
+            machine.pressure(*thresholds(settings)) if settings else machine.pressure(),
+            recent=self._recent.add(now, held.pss),
+        )
+        if settings:
+            told = self._alerts.look(snapshot.time, findings(snapshot, settings, self._alerts.severities))
+            snapshot = replace(snapshot, alerts=self._alerts.open)
+        self.latest = snapshot  # before anybody is told, so that who is told finds it
+        for alert in told if settings else ():
+            self._tell(alert)
+        return snapshot
 
-    def _measure(self, name: str, found: Parts, now: float) -> ComponentMemory:
+    def _tell(self, alert: MemoryAlert) -> None:
+        said = "over" if alert.resolved else alert.severity.value
+        _log.log(logging.INFO if alert.resolved else logging.WARNING, "%s: %s %s", said, alert.key, alert.message)
+        if self._emit is not None:
+            self._emit(MemoryAlerted(alert))
+
+    def _measure(self, name: str, found: Parts, now: float, limit: float) -> ComponentMemory:
         held = {pid: usage(pid) for pid in found.get(name, ())}
         # What has ended and nobody has reaped yet is no longer running.
         pids = tuple(pid for pid, memory in held.items() if memory != MemoryUsage())
-        return self._ledgers[name].add(now, pids, sum(held.values(), MemoryUsage()))
+        return self._ledgers[name].add(now, pids, sum(held.values(), MemoryUsage()), limit)
 
     def _detached(self, now: float) -> int | None:
         if self._recorder is not None and not is_recorder(self._recorder):
@@ -128,11 +169,16 @@ class MemoryMonitor:
         while not self._stopping:
             self._append(self.sample())
             try:
-                order = self._orders.get(timeout=self._every)
+                order = self._orders.get(timeout=self._every())
             except queue.Empty:
                 continue
             order()
         self._end_file()
+
+    def _every(self) -> float:
+        """Seconds to the next measurement: two while somebody looks, or while memory is short."""
+        pressed = self.latest is not None and self.latest.pressure in (Pressure.HIGH, Pressure.CRITICAL)
+        return min(self._interval, _WATCHED_SECONDS) if self._watched or pressed else self._interval
 
     def _stop(self) -> None:
         self._append(self.sample())

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from services.memory.alert import MemoryAlert
+from services.memory.leaks import leak
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.trend import Trend, TrendWindow
 from services.memory.usage import MemoryUsage
+
+RECENT_SECONDS = 10.0
+"""So much time each of `MemorySnapshot.recent` stands for."""
+_RECENT_FIGURES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +26,11 @@ class ComponentMemory:
         usage: What they hold now, in MB.
         peak: The most they held at one measurement, in MB of PSS.
         average: What they held on average while there were any, in MB of PSS.
-        slope: Growth in MB an hour.
+        slope: Growth in MB an hour of what only ending the process gives back: pages of a mapped model that are read
+            one after another are no growth.
         trend: What the slope means.
         limit: The most it may take, in MB; 0 where it has no limit.
+        leak: MB an hour that it takes and never gives back (see `services.memory.leaks`); 0 where it does not.
     """
 
     name: str
@@ -33,6 +41,7 @@ class ComponentMemory:
     slope: float = 0.0
     trend: Trend = Trend.STABLE
     limit: float = 0.0
+    leak: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -50,7 +59,8 @@ class MemorySnapshot:
         system: The machine.
         pressure: How short the machine's memory is.
         alerts: What is wrong now, the worst first.
-        recent: What all components held together in the last minutes, in MB, the latest last.
+        recent: What all components held together in the last ten minutes, in MB, one figure for every ten seconds, the
+            latest last.
     """
 
     time: float
@@ -76,28 +86,40 @@ class Ledger:
         self._mb_seconds = 0.0
         self._last: tuple[float, float] | None = None
         self._window = TrendWindow()
+        self._leak = 0.0
 
-    def add(self, now: float, pids: tuple[int, ...], usage: MemoryUsage) -> ComponentMemory:
+    def add(self, now: float, pids: tuple[int, ...], usage: MemoryUsage, limit: float = 0.0) -> ComponentMemory:
         """Take a measurement and tell how the component stands.
 
         Args:
             now: Seconds of a clock that does not go back.
             pids: The processes that were measured. Others than before: the trend begins anew.
             usage: What they hold together.
+            limit: The most they may take, in MB; 0 for no limit.
         """
         if set(pids) != set(self._pids):
             self._window.clear()
+            self._leak = 0.0
         self._pids = pids
         self._peak = max(self._peak, usage.pss)
         if pids:
             if self._last is not None:
                 self._weigh(now, usage.pss)
             self._last = (now, usage.pss)
-            self._window.add(now, usage.pss)
+            if self._window.add(now, usage.private):
+                self._leak = leak(self._window.points)
         else:
             self._last = None
         return ComponentMemory(
-            self.name, pids, usage, self._peak, self._average(), self._window.slope, self._window.trend
+            self.name,
+            pids,
+            usage,
+            self._peak,
+            self._average(),
+            self._window.slope,
+            self._window.trend,
+            limit,
+            self._leak,
         )
 
     def raise_peak(self, mb: float) -> None:
@@ -114,3 +136,27 @@ class Ledger:
         if self._seconds > 0:
             return self._mb_seconds / self._seconds
         return self._last[1] if self._last else self._peak
+
+
+class Recent:
+    """What all components held together in the last ten minutes: one figure for every ten seconds, the most of them.
+
+    Where measurements are further apart, the last figure stands for the time between.
+    """
+
+    def __init__(self) -> None:
+        self._figures: deque[float] = deque(maxlen=_RECENT_FIGURES)
+        self._slot: int | None = None
+
+    def add(self, now: float, mb: float) -> tuple[float, ...]:
+        """Take a measurement; returns the figures, the latest last. `now` is of a clock that does not go back."""
+        slot = int(now // RECENT_SECONDS)
+        if slot == self._slot:
+            self._figures[-1] = max(self._figures[-1], mb)
+        else:
+            if self._slot is not None:
+                missed = min(_RECENT_FIGURES, slot - self._slot - 1)
+                self._figures.extend([self._figures[-1]] * missed)
+            self._figures.append(mb)
+            self._slot = slot
+        return tuple(self._figures)

@@ -14,7 +14,7 @@ _WARM_UP_SECONDS = 60.0
 _SPAN_SECONDS = 120.0
 _SPACING_SECONDS = 10.0
 _POINTS = 180
-_SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_HOUR = 3600.0
 
 
 class Trend(Enum):
@@ -35,24 +35,37 @@ class TrendWindow:
     def __init__(self) -> None:
         self._points: deque[tuple[float, float]] = deque(maxlen=_POINTS)
         self._begun: float | None = None
+        self._slope = 0.0
 
     def clear(self) -> None:
         """Begin anew: other processes are measured from now on."""
         self._points.clear()
         self._begun = None
+        self._slope = 0.0
 
-    def add(self, seconds: float, mb: float) -> None:
-        """Take a measurement. `seconds` is of a clock that does not go back."""
+    def add(self, seconds: float, mb: float) -> bool:
+        """Take a measurement. `seconds` is of a clock that does not go back. Returns whether it became a point."""
         if self._begun is None:
             self._begun = seconds
         if seconds - self._begun < _WARM_UP_SECONDS:
-            return
-        if not self._points or seconds - self._points[-1][0] >= _SPACING_SECONDS:
-            self._points.append((seconds, mb))
+            return False
+        if self._points and seconds - self._points[-1][0] < _SPACING_SECONDS:
+            return False
+        self._points.append((seconds, mb))
+        self._slope = self._fit()
+        return True
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """Seconds and MB, the latest last."""
+        return tuple(self._points)
 
     @property
     def slope(self) -> float:
         """MB an hour; 0 as long as there is too little to tell."""
+        return self._slope
+
+    def _fit(self) -> float:
         if self._span < _SPAN_SECONDS:
             return 0.0
         # Around the mean, so that a large clock and a large process cost no digits.
@@ -60,12 +73,12 @@ class TrendWindow:
         mean_m = sum(m for _, m in self._points) / len(self._points)
         above = sum((t - mean_t) * (m - mean_m) for t, m in self._points)
         below = sum((t - mean_t) ** 2 for t, _ in self._points)
-        return above / below * _SECONDS_PER_HOUR
+        return above / below * SECONDS_PER_HOUR
 
     @property
     def trend(self) -> Trend:
         slope = self.slope
-        if abs(slope) < NOTABLE_MB_PER_HOUR or abs(slope) * self._span / _SECONDS_PER_HOUR < _NOISE_MB:
+        if abs(slope) < NOTABLE_MB_PER_HOUR or abs(slope) * self._span / SECONDS_PER_HOUR < _NOISE_MB:
             return Trend.STABLE
         return Trend.GROWING if slope > 0 else Trend.SHRINKING
 

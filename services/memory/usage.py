@@ -29,6 +29,11 @@ class MemoryUsage:
     percent: float = 0.0
     estimated: bool = False
 
+    @property
+    def private(self) -> float:
+        """What only ending the process gives back, be it in RAM or in swap. A mapped model is not in it."""
+        return self.anonymous + self.swap
+
     def __add__(self, other: MemoryUsage) -> MemoryUsage:
         return MemoryUsage(
             self.rss + other.rss,

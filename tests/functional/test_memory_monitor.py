@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from services.events import Event, MemoryAlerted
 from services.files import read_json_lines
 from services.library.meeting import Meeting
+from services.memory.alert import Severity
 from services.memory.components import OTHER, STT, UI
 from services.memory.monitor import MemoryMonitor, MemorySnapshot, Peak
 from services.memory.report import rows, table, to_json
 from services.memory.trend import Trend
+from services.settings import MemorySettings
 from tests.functional.memory_holders import holder
 from tests.functional.waiting import until
 
@@ -27,8 +30,8 @@ _NEVER = 3600.0
 
 
 @contextmanager
-def running(interval: float = _NEVER) -> Iterator[MemoryMonitor]:
-    monitor = MemoryMonitor(interval)
+def running(interval: float = _NEVER, told: list[Event] | None = None) -> Iterator[MemoryMonitor]:
+    monitor = MemoryMonitor(interval, emit=told.append if told is not None else None)
     monitor.start()
     try:
         until(lambda: monitor.latest is not None)
@@ -199,3 +202,45 @@ def test_measuring_leaves_no_file_open() -> None:
         for _ in range(5):
             next_picture(monitor)
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def alerts(monitor: MemoryMonitor) -> dict[str, Severity]:
+    return {alert.key: alert.severity for alert in latest(monitor).alerts}
+
+
+def test_settings_hold_at_once_and_without_them_nothing_is_warned_of() -> None:
+    told: list[Event] = []
+    with running(told=told) as monitor, holder(64):
+        assert latest(monitor).alerts == ()
+        assert latest(monitor).total.limit == 0
+        monitor.configure(MemorySettings(max_total_mb=40, warning_threshold=100, critical_threshold=100))
+        until(lambda: alerts(monitor) == {"limit Total": Severity.CRITICAL})
+        assert latest(monitor).total.limit == 40
+        until(lambda: bool(told))
+        (event,) = told
+        assert event == MemoryAlerted(latest(monitor).alerts[0])
+        assert latest(monitor).alerts[0].time == pytest.approx(latest(monitor).time, abs=5)
+
+
+def test_an_alert_gets_worse_and_is_over_as_real_memory_goes() -> None:
+    """Feature: memory-optimization, Property 7: Memory Usage Reporting and Alerting."""
+    told: list[Event] = []
+    with running(0.02, told=told) as monitor:
+        allowed = latest(monitor).total.usage.pss + 200
+        monitor.configure(
+            MemorySettings(max_total_mb=allowed, warning_threshold=100, critical_threshold=100, sample_seconds=1.0)
+        )
+        with holder(256):
+            until(lambda: alerts(monitor).get("limit Total") is Severity.CRITICAL)
+        until(lambda: "limit Total" not in alerts(monitor))
+    said = [event.alert for event in told if isinstance(event, MemoryAlerted) and event.alert.key == "limit Total"]
+    assert said[-1].resolved
+    assert not said[0].resolved
+    assert said[-1].time == said[0].time
+
+
+def test_the_last_minutes_are_in_the_picture() -> None:
+    with running(0.02) as monitor, holder(64):
+        until(lambda: max(latest(monitor).recent) >= 64 + 5)
+        assert len(latest(monitor).recent) <= 60
+        assert latest(monitor).recent[-1] >= latest(monitor).total.usage.pss * 0.9

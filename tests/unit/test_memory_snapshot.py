@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from services.memory.snapshot import ComponentMemory, Ledger
+from services.memory.snapshot import ComponentMemory, Ledger, Recent
 from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
 
@@ -69,9 +69,9 @@ def test_other_processes_are_another_curve() -> None:
     ledger, now = Ledger("STT"), 0.0
     for _ in range(60):
         now += 10
-        growing = ledger.add(now, (1,), MemoryUsage(pss=now))
+        growing = ledger.add(now, (1,), MemoryUsage(pss=now, anonymous=now))
     assert growing.trend is Trend.GROWING
-    assert ledger.add(now + 10, (2,), MemoryUsage(pss=1)).trend is Trend.STABLE
+    assert ledger.add(now + 10, (2,), MemoryUsage(pss=1, anonymous=1)).trend is Trend.STABLE
 
 
 @settings(max_examples=200)
@@ -82,3 +82,26 @@ def test_a_sum_has_the_sum_of_every_field(parts: list[MemoryUsage]) -> None:
         assert getattr(total, field) == approx(sum(getattr(part, field) for part in parts))
     assert total.estimated == any(part.estimated for part in parts)
     assert sum(reversed(parts), MemoryUsage()).pss == approx(total.pss)
+
+
+@settings(max_examples=200)
+@given(samples=st.lists(st.tuples(st.floats(0.1, 400), _MB), min_size=1, max_size=100))
+def test_the_last_minutes_are_one_figure_for_ten_seconds(samples: list[tuple[float, float]]) -> None:
+    recent, now, slots = Recent(), 0.0, dict[int, float]()
+    for gap, mb in samples:
+        now += gap
+        figures = recent.add(now, mb)
+        slot = int(now // 10)
+        slots[slot] = max(slots.get(slot, 0.0), mb)
+    last = max(slots)
+    expected = [slots[max(s for s in slots if s <= slot)] for slot in range(min(slots), last + 1)]
+    assert list(figures) == expected[-60:]
+
+
+@settings(max_examples=100)
+@given(samples=_SAMPLES, limit=_MB)
+def test_a_limit_is_told_with_what_is_held(samples: list[tuple[float, float]], limit: float) -> None:
+    ledger = Ledger("STT")
+    run(ledger, samples)
+    assert ledger.add(1e6, (7,), MemoryUsage(pss=1.0), limit).limit == limit
+    assert ledger.add(1e6 + 10, (), MemoryUsage(), limit).limit == limit
