@@ -38,7 +38,7 @@ class ChildLog:
         except OSError as error:
             raise disk_error(self.path, error) from error
         with open(fd, "wb") as file:
-            self._start = file.tell()
+            self._start = os.fstat(fd).st_size  # of a file that is only appended to, the position is 0 until then
             yield file
 
     def hint(self) -> str:

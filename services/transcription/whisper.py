@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from services.audio.vad import RATE
 from services.audio.windows import Policy
 from services.cores import cores, wait_asleep
-from services.errors import ModelError
+from services.errors import MemoryLimitError, ModelError
 from services.library.segments import Word
+from services.memory.limits import is_refusal
 from services.models.options import EngineOptions
 from services.text import clean, one_line
 from services.transcription.engine import Piece
@@ -298,12 +299,11 @@ def _work_error(error: BaseException) -> ModelError:
 
 
 def _is_memory(error: BaseException) -> bool:
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in said or "alloc" in said
+    return is_refusal(error) or "alloc" in str(error).lower()  # MKL and CUDA have words of their own
 
 
 def _no_memory() -> ModelError:
-    return ModelError(
+    return MemoryLimitError(
         "There is not enough memory for this Whisper model.",
         "Choose a smaller one, or `transcription.compute` int8, or close something.",
     )

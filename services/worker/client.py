@@ -19,12 +19,15 @@ from services.childlog import ChildLog
 from services.cores import ONE_MATRIX_THREAD
 from services.errors import (
     CancelledError,
+    MemoryLimitError,
+    ModelError,
     SottoError,
     WorkerDiedError,
     WorkerError,
     WorkerKilledError,
     WorkerStalledError,
 )
+from services.memory.limits import confine, is_tight, refused, says_refused
 from services.memory.probe import usage
 from services.memory.usage import MemoryUsage
 from services.worker import protocol
@@ -58,15 +61,20 @@ class Worker:
         kind: What it is for: a key of `services.worker.kinds.KINDS`, unless `module` is given.
         log: File for what the child prints (native libraries print a lot); by default the log of its kind.
         module: The module that serves its calls.
+        limit_mb: What the child may take before the system refuses it more (`services.memory.limits`); 0: no limit.
 
     Raises:
         WorkerError: The child did not come up, or is of another version.
+        MemoryLimitError: There was not enough memory for it to come up.
         StorageError: Its log cannot be written.
         OSError: The system starts no more processes.
     """
 
-    def __init__(self, kind: str, log: Path | None = None, module: str = "") -> None:
+    def __init__(self, kind: str, log: Path | None = None, module: str = "", limit_mb: float = 0.0) -> None:
         self.kind = kind
+        self._limit_mb = limit_mb
+        self._ended_for: SottoError | None = None
+        self._tight = False
         self._log = ChildLog(log or paths.log_file(kind))
         self._numbers = itertools.count(1)
         self._answered = True
@@ -75,7 +83,7 @@ class Worker:
             fd = str(theirs.fileno())
             self._process = _SPAWNER.submit(
                 subprocess.Popen,
-                [sys.executable, "-P", "-m", "services.worker.host", kind, module or KINDS[kind], fd],
+                [sys.executable, "-P", "-m", "services.worker.host", kind, module or KINDS[kind], fd, str(limit_mb)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -108,6 +116,16 @@ class Worker:
         """What the child holds now; nothing when it is gone."""
         return usage(self.pid) if self.alive else MemoryUsage()
 
+    def confine(self, limit_mb: float) -> None:
+        """Let the system refuse the child what goes beyond another limit from now on; 0: no limit."""
+        self._limit_mb = limit_mb
+        confine(limit_mb, self.pid)
+
+    def end(self, why: SottoError) -> None:
+        """End the child at once, from any thread: the call at work, and any that comes later, raises `why`."""
+        self._ended_for = why
+        self._process.kill()
+
     def call(
         self,
         method: str,
@@ -132,8 +150,9 @@ class Worker:
             CancelledError: `cancel` was set. Where the child did not heed it within `_CANCEL_SECONDS`, it has been
                 killed.
             WorkerDiedError: The child ended; the message has the signal and its last words.
+            MemoryLimitError: It ended because memory was refused; likewise.
             WorkerStalledError: It stood still (see `Patience`); it has been killed.
-            SottoError: Whatever the method raised.
+            SottoError: Whatever the method raised, or what `end` was given.
         """
         number = next(self._numbers)
         self._answered = False
@@ -153,7 +172,7 @@ class Worker:
                 on_progress(*frame["progress"])
             elif "error" in frame:
                 self._answered = True
-                raise SottoError.from_dict(frame["error"])
+                raise self._told(SottoError.from_dict(frame["error"]))
             else:
                 self._answered = True
                 return dict(frame["result"])
@@ -174,8 +193,14 @@ class Worker:
         except OSError as error:
             raise self._died() from error
 
+    def _told(self, error: SottoError) -> SottoError:
+        """The child's error; one that came of a lack of memory, as such."""
+        failed = isinstance(error, ModelError | WorkerError) and not isinstance(error, CancelledError)
+        return refused(self._limit_mb) if failed and self._tight else error
+
     def _receive(self, patience: Patience) -> Json | None:
         """The next frame; None when none has come for a moment."""
+        self._tight = self._tight or is_tight(self.pid, self._limit_mb)
         try:
             frame = self._channel.receive(_POLL_SECONDS)
         except TimeoutError:
@@ -217,11 +242,13 @@ class Worker:
                 "Restart sotto: it was updated while it ran.",
             )
 
-    def _died(self) -> WorkerDiedError:
+    def _died(self) -> SottoError:
         deadline = time.monotonic() + _GRACE_SECONDS
         while self.alive and time.monotonic() < deadline:
             time.sleep(0.01)
         self.kill()
+        if self._ended_for is not None:
+            return self._ended_for
         code = self._process.returncode
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
         hint = self._log.hint()
@@ -230,6 +257,8 @@ class Worker:
                 f"The {self.kind} process {how}: the system may have been out of memory.",
                 f"Choose a smaller model, or close something. {hint}",
             )
+        if self._tight or says_refused(hint, self._limit_mb):
+            return MemoryLimitError(f"{refused(self._limit_mb).message} Its process {how}.", hint)
         return WorkerDiedError(f"The {self.kind} process {how}.", hint)
 
     def __enter__(self) -> Worker:

@@ -1,4 +1,4 @@
-"""The child: `python -m services.worker.host KIND MODULE FD`, started by `services.worker.client`.
+"""The child: `python -m services.worker.host KIND MODULE FD LIMIT_MB`, started by `services.worker.client`.
 
 The main thread runs the calls, one after another. A second thread reads the socket, so that a cancel arrives while a
 call is at work, and so that the child ends at once when the app is gone.
@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 
-from services.errors import CancelledError, ModelError, SottoError, WorkerError
+from services.errors import CancelledError, MemoryLimitError, SottoError, WorkerError
+from services.memory.limits import confine, confined_to, is_refusal, refused
 from services.worker import protocol
 from services.worker.handler import Handler, Json
 from services.worker.process import die_with_parent
@@ -79,23 +80,10 @@ class Host:
         try:
             call.check()
             return {"result": self._handler[name](args, call)}
-        except SottoError as error:
-            return {"error": error.to_dict()}
-        except MemoryError:
-            _log.exception("out of memory in %s", name)
-            return {
-                "error": ModelError(
-                    "There is not enough memory for it.", "Choose a smaller model or close something."
-                ).to_dict()
-            }
-        except OSError as error:
-            if isinstance(error, BrokenPipeError | ConnectionError):
-                raise
-            _log.exception("%s failed", name)
-            return {"error": WorkerError(f"{error.strerror or error} ({error.filename or name}).").to_dict()}
+        except (BrokenPipeError, ConnectionError):
+            raise
         except Exception as error:  # noqa: BLE001 - a defect in an engine must reach the app as an error, not as silence
-            _log.exception("%s failed", name)
-            return {"error": WorkerError(f"{type(error).__name__}: {error}", "The log has the details.").to_dict()}
+            return {"error": _told(name, error).to_dict()}
 
     def _read(self) -> None:
         while True:
@@ -124,8 +112,24 @@ class Host:
         os._exit(0)
 
 
-def main(kind: str, module: str, fd: int) -> int:
+def _told(name: str, error: Exception) -> SottoError:
+    """What the caller is told of an error in method `name`."""
+    if isinstance(error, CancelledError | MemoryLimitError):
+        return error
+    if not isinstance(error, SottoError):
+        _log.exception("%s failed", name)
+    if is_refusal(error):  # also where an engine took it for a damaged model or file
+        return refused(confined_to())
+    if isinstance(error, SottoError):
+        return error
+    if isinstance(error, OSError):
+        return WorkerError(f"{error.strerror or error} ({error.filename or name}).")
+    return WorkerError(f"{type(error).__name__}: {error}", "The log has the details.")
+
+
+def main(kind: str, module: str, fd: int, limit_mb: float) -> int:
     die_with_parent()
+    confine(limit_mb)  # before anything is imported that takes memory
     # Ctrl-C in the terminal goes to the whole foreground group; the app decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {kind} %(name)s %(levelname)s %(message)s")
@@ -137,4 +141,4 @@ def main(kind: str, module: str, fd: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))

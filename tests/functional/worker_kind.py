@@ -27,7 +27,7 @@ def _crash(_: Json, __: Call) -> Json:
 
 
 def _die(args: Json, _: Call) -> Json:
-    sys.stderr.write("the last words\x1b[2J of a model\n")
+    sys.stderr.write(args.get("words", "the last words\x1b[2J of a model") + "\n")
     sys.stderr.flush()
     os.kill(os.getpid(), int(args["signal"]))
     signal.pause()
