@@ -1,24 +1,26 @@
 """Settings: what a person may change. A field's docstring is its manual.
 
-Precedence, highest first: command line, environment (`SOTTO_<SECTION>_<FIELD>`), config.toml, default.
+Precedence, highest first: command line, environment (`SOTTO_<SECTION>_<FIELD>`), config.toml, preset, default. The
+preset itself is named by the command line, the environment or the file; where none does, it is what fits the machine.
 """
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableVariableError
-from pydantic_settings.sources import InitSettingsSource
 
 from services import paths
 from services.errors import SettingsError
+from services.layers import Layers, Nested, Origin, environment, explained, has, laid_over, read_file, sound, variable
+from services.models.catalogue import parse_engine
 from services.models.options import Compute, KvCache
+from services.presets import PRESETS, Preset, PresetName, fitting_here, speech_engine
+from services.transcription.choice import check_captions_engine
 
 
 class _Section(BaseModel):
@@ -84,7 +86,7 @@ class TranscriptionSettings(_Section):
     beam: int = Field(default=5, ge=1, le=10)
     """How many hypotheses the engine follows at the same time: fewer are faster, more make fewer errors."""
 
-    batch: int = Field(default=1, ge=1, le=16)
+    batch: int = Field(default=2, ge=1, le=16)
     """Windows that are worked on at once. More is faster on many cores and takes more memory."""
 
     window_seconds: float = Field(default=0.0, ge=0.0, le=30.0)
@@ -129,7 +131,7 @@ class SummarySettings(_Section):
 
 
 class MemorySettings(_Section):
-    preset: Literal["", "conservative", "balanced", "performance", "lightweight"] = ""
+    preset: Literal["", PresetName] = ""
     """How much of the machine sotto takes: `conservative` (4 GB), `balanced` (8 GB), `performance` (16 GB) or
     `lightweight` (everything below 500 MB). Empty: what fits this machine. A preset gives many settings at once; each
     of them that is set somewhere else keeps that value."""
@@ -204,10 +206,6 @@ class ScreenSettings(_Section):
     """How a warning reaches somebody who looks elsewhere: the terminal's own notification, its bell, or not at all."""
 
 
-class _FileSource(InitSettingsSource):
-    """config.toml, below the environment in rank."""
-
-
 class Settings(BaseSettings):
     """All settings, frozen. Build them with `load`."""
 
@@ -237,6 +235,28 @@ class Settings(BaseSettings):
             raise ValueError("a path has no zero character")
         return paths.absolute(folder)
 
+    _layers: Layers = PrivateAttr(default_factory=Layers)
+    _preset: Preset | None = PrivateAttr(default=None)
+    _problems: tuple[SettingsError, ...] = PrivateAttr(default=())
+
+    @property
+    def preset(self) -> Preset:
+        """The preset in force, also where none was named."""
+        return self._preset or _preset_of(self.memory.preset)
+
+    @property
+    def problems(self) -> tuple[SettingsError, ...]:
+        """What is wrong in config.toml and was passed over; to be told to the person."""
+        return self._problems
+
+    def origin(self, key: str) -> Origin:
+        """Where a setting has its value from.
+
+        Args:
+            key: `SECTION.FIELD`, or `folder`.
+        """
+        return self._layers.origin(key)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -246,78 +266,104 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FileSource(settings_cls, _read(paths.config_file()))
+        return (init_settings,)  # `load` reads the others, and remembers which said what
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings of this user.
 
+    What is wrong in config.toml is passed over, so that the rest still works, and is in `Settings.problems`.
+
     Args:
         overrides: Values from the command line, nested by section; they win over everything else.
 
     Raises:
-        SettingsError: A value is not allowed; the message names where it stands, the key and what is allowed.
+        SettingsError: A value of the command line or of the environment is not allowed; the message names where it
+            stands, the key and what is allowed.
     """
+    file, problems = _file()
+    return _resolved(Layers(dict(overrides or {}), environment(Settings), file), problems)
+
+
+def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """These settings with values that win over everything that was said before. Reads no file, but looks at models.
+
+    Args:
+        settings: What `load` returned.
+        overrides: Nested by section.
+
+    Raises:
+        SettingsError: A value is not allowed.
+    """
+    layers = settings._layers
+    changed = Layers(laid_over(layers.flags, overrides), layers.environment, layers.file)
+    return _resolved(changed, settings.problems)
+
+
+def with_preset(settings: Settings, name: PresetName) -> Settings:
+    """These settings under another preset, as if the command line had named it."""
+    return with_overrides(settings, {"memory": {"preset": name}})
+
+
+def reloaded(settings: Settings) -> Settings:
+    """What is set now, after config.toml was changed; what the command line and keys have said still holds.
+
+    Raises:
+        SettingsError: Like `load`.
+    """
+    return load(settings._layers.flags)
+
+
+def _resolved(layers: Layers, problems: tuple[SettingsError, ...]) -> Settings:
+    """The settings that these layers make, with what their preset gives below them."""
+    named = _check(layers.merged(), layers)
+    preset = _preset_of(named.memory.preset)
+    gives = dict(preset.sets)
+    # The engine that a preset chooses depends on what is on this machine, and on the language.
+    engine = {"engine": speech_engine(preset, named.transcription.language)}
+    gives["transcription"] = engine | dict(gives["transcription"])
+    complete = Layers(layers.flags, layers.environment, layers.file, gives)
+    chosen = _check(complete.merged(), complete)
+    chosen._layers, chosen._preset, chosen._problems = complete, preset, problems
+    return chosen
+
+
+def _check(values: Nested, layers: Layers) -> Settings:
     try:
-        return Settings(**dict(overrides or {}))
+        return Settings(**values)
     except ValidationError as error:
-        raise _explain(error) from error
-    except UnreadableVariableError as error:
-        names = ", ".join(sorted(name for name in os.environ if name.startswith("SOTTO_") and name != "SOTTO_HOME"))
-        raise SettingsError(
-            f"A setting in the environment is not valid ({names}): {error}.",
-            """Lists are written as JSON: SOTTO_RECORDING_SOURCES='["mic"]'.""",
-        ) from error
+        _, problem = next(explained(error, Settings, lambda key: _place(layers, key)))
+        raise problem from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
-    except RecursionError as error:
-        raise SettingsError(f"{path} is nested too deeply.", "Mend it, or move the file away.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line, or move the file away.") from error
+def _preset_of(name: str) -> Preset:
+    return PRESETS[name] if name else fitting_here()
 
 
-_WORDS = {
-    "tuple_type": 'it takes a list, as in ["mic"]',
-    "too_short": "it takes at least one",
-    "too_long": "those are too many",
-    "int_parsing": "it takes a whole number",
-    "int_from_float": "it takes a whole number",
-    "float_parsing": "it takes a number",
-    "bool_parsing": "it takes true or false",
+_ENGINES: Mapping[str, Callable[[Any], object]] = {
+    "transcription.engine": partial(parse_engine, "stt"),
+    "transcription.captions_engine": check_captions_engine,
+    "summary.engine": lambda engine: engine == "none" or parse_engine("summary", engine),
+    "summary.smaller": lambda smaller: [parse_engine("summary", engine) for engine in smaller],
 }
-"""Where pydantic's own words are about Python."""
+"""What has to name engines that there are: else a slip in the file would keep the app from starting."""
 
 
-def _explain(error: ValidationError) -> SettingsError:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = _known(first["loc"][:-1])
-        return SettingsError(f"There is no setting `{key}` ({_origin(key)}).", f"There are: {', '.join(known)}.")
-    said = _WORDS.get(first["type"]) or str(first["msg"])
-    return SettingsError(
-        f"The setting `{key}` ({_origin(key)}) is {first['input']!r}: {said[:1].lower()}{said[1:]}.", "Correct it."
-    )
+def _file() -> tuple[dict[str, Any], tuple[SettingsError, ...]]:
+    """What config.toml says, without what is wrong in it, and what that is."""
+    path = paths.config_file()
+    try:
+        return sound(read_file(path), Settings, _ENGINES, str(path))
+    except SettingsError as error:
+        return {}, (error,)
 
 
-def _origin(key: str) -> str:
-    variable = "SOTTO_" + key.split(".0")[0].replace(".", "_").upper()
-    return variable if variable in os.environ else str(paths.config_file())
-
-
-def _known(section: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in section:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return sorted(model.model_fields)
-        model = field.annotation
-    return sorted(model.model_fields)
+def _place(layers: Layers, key: str) -> str:
+    """Where the value of a key stands, for the message that it is wrong."""
+    section = key.partition(".")[0]
+    for field in (key, section):
+        if has(layers.flags, field):
+            return "command line"
+        if has(layers.environment, field):
+            return variable(field)
+    return str(paths.config_file())

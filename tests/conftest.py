@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import speechset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preset() -> Iterator[None]:
+    """What a test finds does not depend on the size of the machine that it runs on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOTTO_MEMORY_PRESET", "balanced")
+        yield
 
 
 @pytest.fixture(scope="session")

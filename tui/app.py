@@ -93,6 +93,7 @@ class SottoApp(CommandsApp):
         """Where the figures come from."""
         self.keys, self._problems = keymap.checked(settings.screen.keymap)
         self._problems += theme.apply(self, settings.screen.theme, no_color)
+        self._problems += [one_line(f"{each.message} {each.hint}", 240) for each in settings.problems]
         self.notify_by = notify.method(settings.screen.notify, os.environ)
         self._alarm = notify.Alarm()
         self._ticks = 0
@@ -100,7 +101,12 @@ class SottoApp(CommandsApp):
     def compose(self) -> ComposeResult:
         yield ModelStrip(self.settings).data_bind(FactsApp.situation, FactsApp.figures)
         with Panels(id="panels"):
-            for panel in (RecordPanel(self.settings, self.keys), TranscriptPanel(), SummaryPanel(), MemoryPanel()):
+            for panel in (
+                RecordPanel(self.settings, self.keys),
+                TranscriptPanel(),
+                SummaryPanel(),
+                MemoryPanel(self.keys),
+            ):
                 panel.set_class(panel.NUMBER > 1, "-folded")
                 yield panel.data_bind(FactsApp.situation, FactsApp.figures)
         yield StatusLine(self.keys).data_bind(FactsApp.situation, FactsApp.figures)

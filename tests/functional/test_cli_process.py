@@ -163,12 +163,14 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(home: Path, spe
     assert "SOTTO_HOME" in done.err or "folder" in done.err
 
 
-def test_a_wrong_setting_is_wrong_use(home: Path, speech: Path) -> None:
+def test_a_wrong_setting_is_told_and_passed_over(home: Path, speech: Path) -> None:
     (home / "config").mkdir()
-    (home / "config" / "config.toml").write_text("[summary]\nmax_context = 'many'\n")
-    done = sotto("process", speech)
-    assert done.code == 2
-    assert "summary.max_context" in done.err
+    (home / "config" / "config.toml").write_text("[summary]\nmax_context = 'many'\nengine = 'none'\n")
+    done = sotto("process", speech, "--json")
+    assert (done.code, done.objects[0]["summary"], done.objects[0]["ok"]) == (0, "", True)
+    assert (
+        f"The setting `summary.max_context` ({home}/config/config.toml) is 'many': it takes a whole number" in done.err
+    )
 
 
 def _children_of(pid: int) -> list[psutil.Process]:

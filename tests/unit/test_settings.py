@@ -48,14 +48,64 @@ def test_command_line_over_environment_over_file_over_default(config: Path, monk
         ("colour = 'red'\n", ["colour", "folder, memory, recording"]),
         ("[recording\n", ["not valid TOML", "line 1"]),
         ("summary = 3\n", ["summary"]),
+        ("[transcription]\nengine = 'none such'\n", ["transcription.engine", "'none such'", "There are: moonshine"]),
+        ("[summary]\nengine = 'llama'\n", ["summary.engine", "llama:/PATH/MODEL.gguf"]),
+        ("[summary]\nsmaller = ['llama:/m.gguf', 'x']\n", ["summary.smaller", "There are: extractive"]),
+        ("[transcription]\ncaptions_engine = 'openai'\n", ["captions_engine", "works elsewhere"]),
+        ("[memory]\npreset = 'tiny'\n", ["memory.preset", "'balanced'", "'lightweight'"]),
+        ("[screen.keymap]\nrecord = 5\n", ["screen.keymap.record", "valid string"]),
     ],
 )
 def test_a_wrong_value_names_place_key_and_what_is_allowed(config: Path, text: str, words: list[str]) -> None:
     config.write_text(text)
-    with pytest.raises(SettingsError) as caught:
-        settings.load()
-    said = f"{caught.value.message} {caught.value.hint}"
+    loaded = settings.load()
+    (problem,) = loaded.problems
+    said = f"{problem.message} {problem.hint}"
     assert all(word in said for word in words), said
+    assert loaded.recording == settings.RecordingSettings()
+
+
+def test_what_is_right_in_the_file_works_beside_what_is_wrong(config: Path) -> None:
+    config.write_text(
+        "folder = '/meetings'\ncolour = 'red'\n[recording]\nrate = 24000\nchunk_seconds = 0\nsources = ['a', 5, 6]\n"
+        "[summary]\nengine = 'none'\nmax_context = 'many'\n[screen.keymap]\nrecord = 'f5'\nstop = 6\n"
+    )
+    loaded = settings.load()
+    assert (loaded.folder, loaded.recording.rate, loaded.summary.engine) == (Path("/meetings"), 24000, "none")
+    assert (loaded.recording.chunk_seconds, loaded.recording.sources) == (30.0, ("mic",))
+    assert (loaded.summary.max_context, loaded.screen.keymap) == (8192, {"record": "f5"})
+    told = "".join(problem.message for problem in loaded.problems)
+    for key in ("colour", "chunk_seconds", "recording.sources", "summary.max_context", "screen.keymap.stop"):
+        assert key in told
+
+
+def test_a_wrong_value_in_the_file_is_told_although_a_variable_wins(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("[recording]\nrate = 1\n")
+    monkeypatch.setenv("SOTTO_RECORDING_RATE", "8000")
+    loaded = settings.load()
+    assert (loaded.recording.rate, len(loaded.problems)) == (8000, 1)
+    assert str(config) in loaded.problems[0].message
+
+
+def test_a_wrong_value_of_the_command_line_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"`transcription.language` \(command line\)"):
+        settings.load({"transcription": {"language": "x"}})
+
+
+def test_monitoring_has_a_short_name_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOTTO_MEMORY_MONITORING", "false")
+    monkeypatch.setenv("SOTTO_MEMORY_AGGRESSIVE_GC", "1")
+    loaded = settings.load()
+    assert (loaded.memory.enable_monitoring, loaded.memory.aggressive_gc) == (False, True)
+    assert loaded.origin("memory.enable_monitoring") == "environment"
+    monkeypatch.setenv("SOTTO_MEMORY_ENABLE_MONITORING", "true")
+    assert settings.load().memory.enable_monitoring
+    monkeypatch.delenv("SOTTO_MEMORY_ENABLE_MONITORING")
+    monkeypatch.setenv("SOTTO_MEMORY_MONITORING", "perhaps")
+    with pytest.raises(SettingsError, match="SOTTO_MEMORY_MONITORING"):
+        settings.load()
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +119,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     rate=st.integers(8000, 48000),
     chunk=st.floats(1, 600),
     captions=st.booleans(),
-    engine=st.from_regex(r"[a-z]{1,9}(:[a-z/.]{1,20})?", fullmatch=True),
+    engine=st.from_regex(r"moonshine|vosk:small-de|(whisper|vosk):/[a-z/.]{1,20}", fullmatch=True),
 )
 def test_what_is_written_to_the_file_is_what_is_loaded(
     config: Path, rate: int, chunk: float, captions: bool, engine: str

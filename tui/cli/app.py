@@ -9,10 +9,11 @@ from services import settings
 from services.errors import UsageError
 
 
-def run(_: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The app needs a terminal.", "Without one, try `sotto demo` or `sotto process FILE`.")
-    chosen = settings.load()
+    # What is wrong in config.toml is told on the screen.
+    chosen = settings.load({"memory": {"preset": arguments.preset}} if arguments.preset else None)
     # First the private terminal, then textual: it takes hold of the terminal when it is imported.
     from tui import terminal
 

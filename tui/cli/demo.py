@@ -6,11 +6,12 @@ import shutil
 from argparse import Namespace
 from dataclasses import replace
 
-from services import paths, sample, settings
+from services import paths, sample
 from services.core import request_of
 from services.memory.monitor import MemoryMonitor
 from services.memory.report import table
 from services.text import clock
+from tui.cli import chosen
 from tui.cli.output import note, say
 from tui.cli.record import record
 from tui.cli.work import Work
@@ -20,16 +21,16 @@ _SAMPLE_SECONDS = 0.25
 
 def run(arguments: Namespace) -> int:
     """The folder of the last demo is replaced: a demo is no meeting to keep."""
-    chosen = settings.load()
+    settings = chosen.load()
     folder = paths.cache() / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    work = Work(chosen, as_json=False)
+    work = Work(settings, as_json=False)
     work.plan = replace(work.plan, folder=folder)
     memory = MemoryMonitor(_SAMPLE_SECONDS)
     memory.start()
     try:
         note(f"Recording the sample meeting, {arguments.speed:g} times as fast as it was held ...")
-        request = request_of(chosen, (f"file:{sample.MEETING}",), sample.TITLE)
+        request = request_of(settings, (f"file:{sample.MEETING}",), sample.TITLE)
         status = record(replace(request, folder=folder, speed=arguments.speed))
         if status.meeting is None or status.error is not None:
             raise status.error or RuntimeError("a recording without a folder")

@@ -149,6 +149,9 @@ def _memory() -> Iterator[Finding]:
         yield Finding("memory", "note", said, "Close something before a long meeting.")
     else:
         yield Finding("memory", "ok", said)
+    chosen = settings.load()
+    fits = "" if chosen.memory.preset else ", which fits this machine"
+    yield Finding("memory", "ok", f"preset {chosen.preset.name}{fits}")
 
 
 def _terminal() -> Iterator[Finding]:
@@ -163,7 +166,12 @@ def _terminal() -> Iterator[Finding]:
 
 
 def _settings() -> Iterator[Finding]:
-    plan_of(settings.load())  # what is set must exist
+    chosen = settings.load()
+    for problem in chosen.problems:
+        yield Finding("settings", "wrong", problem.message, problem.hint)
+    plan_of(chosen)  # what is set must exist
+    if chosen.problems:
+        return
     config = paths.config_file()
     yield Finding("settings", "ok", f"{config}{'' if config.exists() else ' (not there: defaults)'}")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os.path
 import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services import settings
 from services.errors import CancelledError, SottoError, StorageError, UsageError
 from services.files import write_stream
 from services.library.export import FORMATS, OWN, Contents, Format, contents_of, place, render
 from services.library.meeting import Meeting
 from services.text import one_line
+from tui.cli import chosen
 from tui.cli.output import fail, note, say
 
 
@@ -60,10 +61,10 @@ def find_meeting(name: str) -> Meeting:
         StorageError: There is none.
     """
     folder = Path(name)
-    if not folder.exists() and folder.name == name:
-        kept = settings.load().folder / name
-        folder = kept if kept.exists() else folder
-    if not folder.is_dir():
+    if not os.path.exists(folder) and folder.name == name:
+        kept = chosen.load().folder / name
+        folder = kept if os.path.exists(kept) else folder
+    if not os.path.isdir(folder):
         raise StorageError(f"There is no folder {one_line(str(folder))}.", "Name a meeting's folder.")
     return Meeting.open(folder.absolute())
 

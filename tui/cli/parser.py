@@ -32,6 +32,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         description="A meeting recorder that lives in a terminal. Without a command it opens the app.",
         epilog=_examples(
             "sotto                               open the app",
+            "sotto -l                            open it with as little memory as possible",
             "sotto demo                          see what it does, without a microphone",
             "sotto record --title 'Weekly sync'  record until Ctrl-C, then write it up",
             "sotto process interview.m4a         write up a file",
@@ -41,7 +42,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"sotto {__version__}")
-    parser.set_defaults(run=_lazy("app"))
+    parser.set_defaults(run=_lazy("app"), preset=None)
+    _preset(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         _record,
@@ -116,6 +118,7 @@ def _record(commands: Subparsers) -> None:
     parser.add_argument("--speed", type=_positive, default=1.0, metavar="N", help="play file: sources N times as fast")
     parser.add_argument("--no-process", action="store_true", help="only record; `sotto process FOLDER` does the rest")
     _engines(parser)
+    _preset(parser)
     _json(parser)
 
 
@@ -166,6 +169,7 @@ def _recover(commands: Subparsers) -> None:
     )
     parser.add_argument("--all", action="store_true", help="also write up everything that is unfinished")
     _engines(parser)
+    _preset(parser)
     _json(parser)
 
 
@@ -176,11 +180,13 @@ def _process(commands: Subparsers) -> None:
         "Transcribe and summarise audio or video files",
         "sotto process meeting.m4a",
         "sotto process *.mp3 --summary none --json",
+        "sotto process long.mp3 --lightweight",
         "sotto process talk.webm --summary llama:/models/small.gguf",
         "sotto process ~/Recordings/sotto/2026-03-14_1030_weekly-sync   what is left to do of a meeting",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video file, or a meeting's folder")
     _engines(parser)
+    _preset(parser)
     _json(parser)
 
 
@@ -297,6 +303,27 @@ def _models(commands: Subparsers) -> None:
     ):
         task = tasks.add_parser(name, help=what, description=f"{name.capitalize()}: {what}.")
         task.add_argument("models", nargs=count, metavar="ENGINE:MODEL", help="see `sotto models list`")
+
+
+def _preset(parser: argparse.ArgumentParser) -> None:
+    """How much memory may be taken. Before or after the command: what stands after it counts."""
+    group = parser.add_argument_group("memory").add_mutually_exclusive_group()
+    group.add_argument(
+        "--preset",
+        choices=("conservative", "balanced", "performance", "lightweight"),
+        default=argparse.SUPPRESS,
+        help="for a machine of 4, 8 or 16 GB, or everything below 500 MB; left out: that of the settings, else what "
+        "fits this machine",
+    )
+    group.add_argument(
+        "-l",
+        "--lightweight",
+        dest="preset",
+        action="store_const",
+        const="lightweight",
+        default=argparse.SUPPRESS,
+        help="the same as --preset lightweight",
+    )
 
 
 def _engines(parser: argparse.ArgumentParser) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime
 
-from services import settings
 from services.errors import SottoError
 from services.library.unfinished import find
 from services.recording import client
 from services.recording.messages import RecordingStatus
 from services.text import clock, one_line
+from tui.cli import chosen
 from tui.cli.output import say, say_json
 
 _STATES = {
@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
     if status is not None and status.over:
         status = None
     try:
-        waiting = sum(each.state != "recording" for each in find(settings.load().folder))
+        waiting = sum(each.state != "recording" for each in find(chosen.load().folder))
     except SottoError:
         # What runs does not depend on the settings, nor on other meetings: it is told first.
         if status is not None and not arguments.json:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from services import settings
 from services.core import obstacles, plan_of
 from services.errors import CancelledError, SottoError, StorageError
 from services.events import Event, SegmentReady, StageChanged
@@ -26,6 +25,7 @@ from services.pipeline import Outcome, Pipeline, Plan
 from services.settings import Settings
 from services.summarization.engine import NO_SPEECH
 from services.text import clock, one_line
+from tui.cli import chosen
 from tui.cli.output import Status, fail, note, say, say_json
 from tui.cli.signals import interrupted_by
 from tui.entries import NOTE
@@ -34,7 +34,7 @@ _TICK_SECONDS = 0.5
 
 
 def settings_for(arguments: Namespace) -> Settings:
-    """The settings, with `--stt`, `--summary`, `--language` and `--speakers` above all else.
+    """The settings, with what the command line says above all else; what is wrong in config.toml is told.
 
     Raises:
         SettingsError
@@ -45,10 +45,11 @@ def settings_for(arguments: Namespace) -> Settings:
         ("transcription", "language", arguments.language),
         ("transcription", "speakers", arguments.speakers or None),
         ("summary", "engine", arguments.summary),
+        ("memory", "preset", arguments.preset),
     ):
         if value is not None:
             given.setdefault(section, {})[key] = value
-    return settings.load(given)
+    return chosen.load(given)
 
 
 class Work:
