@@ -88,7 +88,7 @@ class Answer:
 
 
 class Endpoint:
-    """A server and the key to it. Owned by one thread. Sends nothing until it is asked.
+    """A server and the key to it. Used by one thread at a time. Sends nothing until it is asked.
 
     Redirects are not followed: what is sent, and the key, are for this server alone. Proxies are those of the
     environment.
@@ -110,7 +110,7 @@ class Endpoint:
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise UsageError(f"{one_line(url)!r} is not the address of a server.", "Correct `transcription.url`.")
         self.host = one_line(self._url.netloc.decode("ascii", "replace"), 80)
-        if not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        if not is_key(api_key):
             raise UsageError("The key of the server holds a blank or a character that no key has.", _KEY_HINT)
         self._key = api_key
         self._retries = retries
@@ -233,6 +233,11 @@ class Endpoint:
 
 
 _REASONS = {429: "it has no room for more at the moment (429)", 503: "it is not available at the moment (503)"}
+
+
+def is_key(text: str) -> bool:
+    """Whether it can go along as a bearer token, or is empty: visible characters of ASCII, as a header takes them."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def new_client(times: httpx2.Timeout, headers: Mapping[str, str]) -> httpx2.AsyncClient:

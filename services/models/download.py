@@ -52,7 +52,7 @@ def pull(engine: str, model: ModelEntry, cancel: threading.Event, show: Show, re
             files apart.
         StorageError: The disk refuses, or has not enough room.
         ModelError: Another sotto is fetching it.
-        UsageError: The proxy of the environment cannot be used.
+        UsageError: The proxy or the token of the environment cannot be used.
         CancelledError
     """
     course = _Course(cancel, show)

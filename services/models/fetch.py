@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import httpx2
 
 from services import __version__
-from services.endpoint import Retries, in_words, may_pass, new_client, pause_asked, untrusted
-from services.errors import CancelledError, DownloadError
+from services.endpoint import Retries, in_words, is_key, may_pass, new_client, pause_asked, untrusted
+from services.errors import CancelledError, DownloadError, UsageError
 from services.models.part import Part
 from services.text import one_line
 
@@ -57,12 +57,14 @@ class Fetcher:
         retries: How long to go on when a server fails.
 
     Raises:
-        UsageError: The proxy of the environment cannot be used.
+        UsageError: `token` cannot be one, or the proxy of the environment cannot be used.
     """
 
     def __init__(
         self, cancel: threading.Event, token: str = "", token_base: str = "", retries: Retries = PATIENT
     ) -> None:
+        if not is_key(token):
+            raise UsageError("HF_TOKEN holds a blank or a character that no token has.", "Set it anew, or unset it.")
         self._cancel = cancel
         self._token = token
         self._token_base = token_base

@@ -136,7 +136,7 @@ def _wav(samples: NDArray[np.float32]) -> bytes:
 
 def _refused(endpoint: Endpoint, answer: Answer, model: str) -> RemoteError:
     """The sentence for an answer that is none."""
-    host, said = endpoint.host, endpoint.redact(_said(answer))
+    host, said = endpoint.host, _said(endpoint, answer)
     name = one_line(model)
     if answer.status in (401, 403):
         return RemoteError(
@@ -161,7 +161,7 @@ def _refused(endpoint: Endpoint, answer: Answer, model: str) -> RemoteError:
     return RemoteError(f"{host} refuses ({answer.status}){said}.", f"Look at its model and settings. {KEPT}")
 
 
-def _said(answer: Answer) -> str:
+def _said(endpoint: Endpoint, answer: Answer) -> str:
     """The server's own words for a refusal, with a colon before them; nothing where it has none that people read."""
     if "html" in answer.kind:
         return ""
@@ -172,5 +172,5 @@ def _said(answer: Answer) -> str:
         text = str(error.get("message") or error.get("detail") or "") if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError, RecursionError):
         pass  # then it is plain text
-    line = one_line(text).rstrip(".")
+    line = endpoint.redact(text).rstrip(".")
     return f": {line}" if line else ""

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.endpoint import Retries
-from services.errors import CancelledError, DownloadError, ModelError, StorageError
+from services.errors import CancelledError, DownloadError, ModelError, StorageError, UsageError
 from services.events import Progress
 from services.models import manifest
 from services.models.download import pull
@@ -306,6 +306,17 @@ def test_the_token_is_shown_to_the_hub_alone(
     assert {request.authorization for request in hub.requests if not request.stored} == {"Bearer hf_secret"}
     assert {request.authorization for request in hub.requests if request.stored} == {""}
     assert "hf_secret" not in caplog.text
+
+
+@pytest.mark.parametrize("token", ["hf_one\nhf_two", "hf_one hf_two", "hf_schlüssel"])
+def test_a_token_that_cannot_be_one_is_told_and_not_shown(
+    hub: ModelHub, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, token: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    with caplog.at_level("DEBUG"), pytest.raises(UsageError, match="HF_TOKEN holds") as caught:
+        fetch(from_hub())
+    assert "hf_" not in f"{caught.value} {caught.value.hint} {caplog.text}"
+    assert hub.requests == []
 
 
 def test_a_cancel_ends_a_download_that_stalls(hub: ModelHub, home: Path) -> None:

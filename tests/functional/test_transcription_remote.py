@@ -173,6 +173,14 @@ def test_what_will_not_get_better_is_told_at_once(
     assert len(server.asked) == 1
 
 
+def test_a_key_at_the_place_where_a_long_answer_is_cut_is_not_shown(engine: Callable[..., Remote]) -> None:
+    with serving(saying(f"{'x' * 193} {KEY}", "text/plain", 418)) as server:
+        with pytest.raises(RemoteError) as caught:
+            engine(server.url).transcribe(WINDOW, "en")
+    assert "xxx" in caught.value.message
+    assert KEY[:3] not in caught.value.message
+
+
 def test_an_answer_is_not_believed(engine: Callable[..., Remote]) -> None:
     segments = [
         {"start": -5, "end": 1e308, "text": "\x1b[31mred\x07 \u202etext\n twice", "avg_logprob": "high"},
