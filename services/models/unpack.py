@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,17 @@ _MOST_GROWTH = 10
 _ALWAYS_ALLOWED = 1 << 20
 _BLOCK = 1 << 20
 _PUT_THERE_BY_SYSTEMS = ("__MACOSX", ".DS_Store")
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
+"""What zipfile raises for an archive that is none: not everything in it that is damaged is a `BadZipFile`."""
 
 
 def unpacked_size(archive: Path) -> int:
@@ -55,7 +67,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(archive) as file:
             yield file
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise DownloadError(f"{archive.name} is no archive that can be unpacked.") from error
 
 
@@ -66,15 +78,19 @@ def _wanted(file: zipfile.ZipFile, archive: Path) -> list[tuple[zipfile.ZipInfo,
         DownloadError: There is more than one such folder, or something that is no file of a model.
     """
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    folders: set[PurePosixPath] = set()
     tops: set[str] = set()
     for info in file.infolist():
         path = PurePosixPath(info.filename)
         if info.is_dir() or path.name in _PUT_THERE_BY_SYSTEMS or path.parts[:1] == _PUT_THERE_BY_SYSTEMS[:1]:
             continue
         inner = PurePosixPath(*path.parts[1:])
-        if not _is_plain(info) or len(path.parts) < 2 or inner in found or set(inner.parents[:-1]) & set(found):
+        around = inner.parents[:-1]
+        taken = inner in found or inner in folders or not found.keys().isdisjoint(around)
+        if taken or not _is_plain(info) or len(path.parts) < 2:
             raise DownloadError(f"{archive.name} holds something that is no file of a model: {path.name!a}.")
         found[inner] = info
+        folders.update(around)
         tops.add(path.parts[0])
     total = sum(info.file_size for info in found.values())
     if len(tops) != 1 or len(found) > _MOST_FILES:
@@ -85,12 +101,14 @@ def _wanted(file: zipfile.ZipFile, archive: Path) -> list[tuple[zipfile.ZipInfo,
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:
-    """Whether it is a regular file, readable without a password, whose name stays below its folder."""
+    """Whether it is a regular file, packed as all ZIP programs do, without a password, below its folder."""
     name, mode = info.filename, info.external_attr >> 16
     kind = stat.S_IFMT(mode)
     return (
         kind in (0, stat.S_IFREG)
         and not info.flag_bits & 1
+        and info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        and info.header_offset >= 0
         and not name.startswith("/")
         and not any(part in ("", ".", "..") for part in name.split("/"))
         and not any(ord(letter) < 32 or letter in "\\:" for letter in name)

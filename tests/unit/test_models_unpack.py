@@ -57,6 +57,11 @@ def _many(archive: zipfile.ZipFile) -> None:
         archive.writestr(f"model/{number}", "")
 
 
+def _folder_and_file(archive: zipfile.ZipFile) -> None:
+    archive.writestr("model/am/final.mdl", "weights")
+    archive.writestr("model/am", "a file")
+
+
 HOSTILE: dict[str, Fill] = {
     "up": _named("model/../../outside"),
     "up at once": _named("../outside"),
@@ -70,6 +75,7 @@ HOSTILE: dict[str, Fill] = {
     "two folders": _named("another/model.conf"),
     "twice": _twice,
     "a file that is a folder": _named("model/README/more"),
+    "a folder that is a file": _folder_and_file,
     "a dot": _named("model/./more"),
     "many": _many,
     "bomb": lambda archive: archive.writestr("model/zeros", b"\0" * 30_000_000),
@@ -124,6 +130,26 @@ def test_a_damaged_archive_is_told(tmp_path: Path, where: bytes) -> None:
     target.mkdir()
     with pytest.raises(DownloadError):
         unpack(archive, target, _nothing)
+
+
+@settings(max_examples=500, deadline=None)
+@given(harm=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4))
+def test_whatever_is_changed_in_an_archive_it_is_unpacked_or_told(
+    tmp_path_factory: pytest.TempPathFactory, harm: list[tuple[float, int]]
+) -> None:
+    """Feature: models, Property 3: an archive with any bytes changed is unpacked, or told with its own name."""
+    folder = tmp_path_factory.mktemp("harmed")
+    archive = _archive(folder, lambda a: a.writestr("model/größe", "much"))
+    data = bytearray(archive.read_bytes())
+    for place, value in harm:
+        data[int(place * len(data))] = value
+    archive.write_bytes(data)
+    target = folder / "target"
+    target.mkdir()
+    try:
+        unpack(archive, target, _nothing)
+    except DownloadError as error:
+        assert "model.zip" in error.message
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"<html>not found</html>" * 100])
