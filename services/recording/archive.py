@@ -25,7 +25,7 @@ import soundfile
 from services.errors import AudioFileError, StorageError
 from services.files import disk_error, sync_folder
 from services.library.meeting import ArchiveFormat, Meeting
-from services.recording.chunkfiles import chunk_numbers, chunk_path, told_layout
+from services.recording.chunkfiles import chunk_numbers, chunk_path, lengths_path, told_layout
 from services.recording.chunks import Pcm
 from services.recording.likeness import alike
 from services.recording.reader import ChunkReader, decode
@@ -204,5 +204,6 @@ def _remove(meeting: Meeting) -> None:
         return
     for number in reversed(chunk_numbers(meeting.audio)):
         chunk_path(meeting.audio, number).unlink()
+    lengths_path(meeting.audio).unlink(missing_ok=True)
     if not any(meeting.audio.iterdir()):
         meeting.audio.rmdir()

@@ -193,6 +193,8 @@ class Capture:
                 self._publish(state="recording")
             elif order.command == "extend":
                 watch.extend(order.seconds)
+            elif order.command == "chunk":
+                take.change_chunks(order.seconds)
 
     def _put(self, take: Take, mixer: Mixer, watch: Watch, block: Pcm) -> None:
         """Write `block`, look after the recording, and tell how it stands."""

@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import AudioFileError, StorageError
+from services.files import JsonLines, read_json_lines
 from services.library.meeting import Meeting
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF/WAVE, a `fmt ` of 16 bytes, `data`: the canonical 44 bytes
 HEADER_BYTES = _HEADER.size
 _SAMPLE_BYTES = 2
 _PCM_FORMAT = 1
+_MOST_FRAMES = 48_000 * 3600
 _NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,8})\.wav")
 
 
@@ -27,7 +31,7 @@ class Layout:
     Attributes:
         rate: Sample rate in Hz.
         channels: Number of channels.
-        chunk_frames: Frames in every chunk but the last; 0 where it is not known.
+        chunk_frames: Frames in every chunk but the last, as long as nobody changes that; 0 where it is not known.
     """
 
     rate: int
@@ -68,13 +72,56 @@ def parse_header(data: bytes) -> Layout | None:
     return Layout(rate, channels) if rate and channels else None
 
 
+def lengths_path(folder: Path) -> Path:
+    """The file beside the chunks that says where their length changed; there is none where it never did.
+
+    A line `{"from": 12, "frames": 80000}`: the chunk with number 12 and those after it have 80000 frames. It is there
+    before the chunk is.
+    """
+    return folder / "lengths.jsonl"
+
+
+def add_length(folder: Path, number: int, frames: int) -> None:
+    """Write that the chunks from `number` on have so many frames, and force it to the disk.
+
+    Raises:
+        StorageError: The disk refused; nothing is written then.
+    """
+    with JsonLines(lengths_path(folder)) as file:
+        file.append({"from": number, "frames": frames})
+    fd = os.open(lengths_path(folder), os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _lengths(folder: Path) -> dict[int, int]:
+    """Frames of a chunk by the number of the first that has so many; what makes no sense is passed over."""
+    found: dict[int, int] = {}
+    for record in read_json_lines(lengths_path(folder)):
+        number, frames = record.get("from"), record.get("frames")
+        if isinstance(number, int) and isinstance(frames, int) and 0 <= number and 0 < frames <= _MOST_FRAMES:
+            found[number] = frames
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Chunks in a row that have the same length: the number of the first, their frames, and where the first begins."""
+
+    first: int
+    frames: int
+    start: int
+
+
 class ChunkFiles:
     """A folder of chunks, whatever happened to it: how many frames it holds, and where.
 
     Lengths come from the sizes of the files, never from their headers: those may be older than the samples. A frame
     that was cut short does not count. Damage in the middle does not move what follows: the rest of a short chunk, and a
-    chunk that is missing or empty, are silence of the length that every chunk has. Only where nothing tells that length
-    (no chunk but the last is left, and no `layout` is given) the missing ones are passed over.
+    chunk that is missing or empty, are silence of the length that chunks have there. Only where nothing tells that
+    length (no chunk but the last is left, and no `layout` is given) the missing ones are passed over.
 
     Args:
         folder: The folder of chunks.
@@ -89,6 +136,7 @@ class ChunkFiles:
         self._told = layout.chunk_frames if layout else 0
         self._numbers: list[int] = []
         self._sizes: dict[int, int] = {}
+        self._stretches: list[_Stretch] = []
         found = self._list() or layout
         if found is None:
             raise AudioFileError(f"{folder} holds no recording.", "Its files are missing or damaged.")
@@ -122,41 +170,64 @@ class ChunkFiles:
     @property
     def frames(self) -> int:
         """Frames that can be read now. Grows while the recording does."""
-        return self._place()[1]
-
-    def _place(self) -> tuple[int, int]:
-        """The number of the chunk at position 0, and the frames there are now."""
         self._measure()
-        if not self._numbers:
-            return 0, 0
-        last = self._numbers[-1]
-        length = self.chunk_frames
-        first = 0 if length else last
-        return first, (last - first) * length + self._sizes[last]
+        if not self._stretches:
+            return 0
+        last, stretch = self._numbers[-1], self._stretches[-1]
+        return stretch.start + (last - stretch.first) * stretch.frames + self._sizes[last]
+
+    def _place(self, position: int) -> tuple[int, int, int]:
+        """The chunk that a position lies in, how far in, and how many frames that chunk has from there on. As of the
+        last look at `frames`, which has to be more than `position`."""
+        stretch = self._stretches[bisect_right(self._stretches, position, key=lambda each: each.start) - 1]
+        number, offset = divmod(position - stretch.start, stretch.frames)
+        return stretch.first + number, offset, stretch.frames - offset
 
     @property
     def chunk_frames(self) -> int:
-        """Frames of every chunk but the last, as of the last look at `frames`; 0 where nothing tells."""
+        """Frames of the first chunks, as of the last look at `frames`; 0 where nothing tells."""
         if not self._told and len(self._numbers) < 2:
             return 0
-        return max([self._told, *self._sizes.values()])
+        first = self._stretches[0] if self._stretches else None
+        return first.frames if first is not None and not first.first else self._told
 
     def _measure(self) -> None:
         """Look what has grown: the last chunk, and chunks after it."""
         if not self._numbers:
             self.layout = self._list() or self.layout
-        for number in self._numbers:
-            if number not in self._sizes:
-                self._sizes[number] = self._size(number)
+        known = len(self._sizes)
+        if not known:
+            self._sizes = {number: self._size(number) for number in self._numbers}
         while self._numbers:
             last = self._numbers[-1]
             # In this order: when the next one exists, this one has its final size.
             more = chunk_path(self._folder, last + 1).is_file()
             self._sizes[last] = max(self._sizes[last], self._size(last))
             if not more:
-                return
+                break
             self._numbers.append(last + 1)
             self._sizes[last + 1] = 0
+        if self._numbers and (
+            known < len(self._numbers) or self._sizes[self._numbers[-1]] > self._stretches[-1].frames
+        ):
+            self._stretches = self._laid_out()
+
+    def _laid_out(self) -> list[_Stretch]:
+        """Where each length begins to hold. A file that is longer than was told knows better."""
+        last = self._numbers[-1]
+        told = {0: self._told} | _lengths(self._folder)
+        firsts = sorted(number for number in told if number <= last)
+        stretches: list[_Stretch] = []
+        start = 0
+        for first, after in zip(firsts, [*firsts[1:], last + 1], strict=True):
+            inside = self._numbers[bisect_left(self._numbers, first) : bisect_left(self._numbers, after)]
+            frames = max([told[first], *(self._sizes[number] for number in inside)])
+            if not told[first] and inside == self._numbers == [last]:
+                first = last  # noqa: PLW2901 - nothing tells how long those before it were
+            if frames:
+                stretches.append(_Stretch(first, frames, start))
+                start += (after - first) * frames
+        return stretches or [_Stretch(last, 0, 0)]
 
     def _size(self, number: int) -> int:
         try:

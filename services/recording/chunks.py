@@ -2,6 +2,7 @@
 
 `audio/000000.wav`, `000001.wav` ... hold 16-bit PCM, little endian, one channel per source, behind a header of 44
 bytes. All chunks but the last have the same number of frames, so the file and the place of a position are arithmetic.
+Where somebody changes that number while the recording runs, `audio/lengths.jsonl` says from which chunk on it holds.
 
 What a crash costs:
 - Samples go to the kernel as they come, at least ten times a second. Killing the recorder loses what had not come yet.
@@ -12,8 +13,10 @@ What a crash costs:
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +25,23 @@ from numpy.typing import NDArray
 from services import paths
 from services.errors import StorageError
 from services.files import disk_error, sync_folder
-from services.recording.chunkfiles import HEADER_BYTES, Layout, chunk_frames, chunk_path, header, parse_header
+from services.recording.chunkfiles import (
+    HEADER_BYTES,
+    Layout,
+    add_length,
+    chunk_frames,
+    chunk_path,
+    header,
+    lengths_path,
+    parse_header,
+)
 
 __all__ = ["HEADER_BYTES", "ChunkWriter", "Layout", "Pcm", "chunk_frames", "chunk_path", "header", "parse_header"]
 
 Pcm = NDArray[np.int16]
 """Samples (frames, channels), native byte order."""
+
+_log = logging.getLogger("sotto.chunks")
 
 FLUSH_SECONDS = 0.5
 SYNC_SECONDS = 5.0
@@ -50,6 +64,7 @@ class ChunkWriter:
         self.layout = Layout(rate, channels, chunk_frames(rate, chunk_seconds))
         self.folder = paths.private(folder)
         self.frames = 0
+        self._next_frames = self.layout.chunk_frames
         self._number = 0
         self._fd: int | None = None
         self._in_chunk = 0
@@ -61,6 +76,10 @@ class ChunkWriter:
         chunks = self._number + (self._fd is not None)
         return self.frames * self.layout.frame_bytes + chunks * HEADER_BYTES
 
+    def change(self, chunk_seconds: float) -> None:
+        """Make chunks of another length, from the next one on."""
+        self._next_frames = chunk_frames(self.layout.rate, chunk_seconds)
+
     def write(self, block: Pcm) -> None:
         """Append `block`, shape (frames, channels), and keep the flushing intervals. It may be empty.
 
@@ -70,6 +89,8 @@ class ChunkWriter:
         """
         try:
             while len(block):
+                if self._fd is None and self._next_frames != self.layout.chunk_frames:
+                    self._adopt_length()
                 piece = block[: self.layout.chunk_frames - self._in_chunk]
                 self._append(piece)
                 block = block[len(piece) :]
@@ -117,7 +138,18 @@ class ChunkWriter:
             os.close(self._fd)
             self._fd = None
         chunk_path(self.folder, 0).unlink(missing_ok=True)
+        lengths_path(self.folder).unlink(missing_ok=True)
         self.folder.rmdir()
+
+    def _adopt_length(self) -> None:
+        """Begin with the other length. A reader has to know before the next chunk is there."""
+        try:
+            add_length(self.folder, self._number, self._next_frames)
+        except (StorageError, OSError) as error:
+            _log.warning("chunks keep their length: %s", error)
+            self._next_frames = self.layout.chunk_frames
+        else:
+            self.layout = replace(self.layout, chunk_frames=self._next_frames)
 
     def _append(self, piece: Pcm) -> None:
         fd = self._open()

@@ -7,6 +7,7 @@ The recorder's socket speaks one JSON object a line, UTF-8.
                         {"command": "pause"}        likewise; what is heard from now on is not kept
                         {"command": "resume"}       likewise; the recording goes on where it stood
                         {"command": "extend", "seconds": 900}   likewise; an automatic stop comes so much later
+                        {"command": "chunk", "seconds": 5}      likewise; files of that length, from the next one on
                         {"command": "subscribe"}    status lines from now on, about five a second, the last one final
     from the recorder   {"type": "status", ...}     a `RecordingStatus`
                         {"type": "error", "error": {...}}   a `SottoError`: that was not understood, nothing changed
@@ -42,7 +43,7 @@ EXTEND_SECONDS = 900.0
 """So much later an automatic stop comes when a person asks for more time."""
 
 State = Literal["starting", "recording", "paused", "finishing", "done", "failed"]
-Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend"]
+Command = Literal["status", "stop", "subscribe", "pause", "resume", "extend", "chunk"]
 AlertKind = Literal[  # the worst first
     "disk_stuck",
     "no_answer",
@@ -98,8 +99,7 @@ class RecordingRequest:
             raise UsageError("A source has no name.", "Give `mic`, the name of a device or file:PATH.")
         if not 8000 <= self.rate <= 48000:
             raise UsageError(f"{self.rate} Hz cannot be recorded.", "Choose 8000 to 48000.")
-        if not 1 <= self.chunk_seconds <= 600:
-            raise UsageError(f"Chunks of {self.chunk_seconds:g} s cannot be written.", "Choose 1 to 600 seconds.")
+        _check_chunk(self.chunk_seconds)
         for seconds in (self.seconds, self.until, self.silence_seconds):
             if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
                 raise UsageError(f"{seconds:g} s cannot be recorded.", "Give a time above 0.")
@@ -132,6 +132,11 @@ class RecordingRequest:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The recorder was not told what to record: {error}.") from error
+
+
+def _check_chunk(seconds: float) -> None:
+    if not 1 <= seconds <= 600:
+        raise UsageError(f"Chunks of {seconds:g} s cannot be written.", "Choose 1 to 600 seconds.")
 
 
 def _maybe(value: Any) -> float | None:
@@ -300,14 +305,14 @@ class Order:
 
     Attributes:
         command: What to do.
-        seconds: Of `extend`: how much later.
+        seconds: Of `extend`: how much later; of `chunk`: how long.
     """
 
     command: Command
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) if self.command == "extend" else {"command": self.command}
+        return asdict(self) if self.command in ("extend", "chunk") else {"command": self.command}
 
 
 def decode_order(line: bytes) -> Order:
@@ -322,14 +327,24 @@ def decode_order(line: bytes) -> Order:
         raise UsageError("That is not JSON.", _EXPECTED) from error
     if not isinstance(data, dict) or data.get("command") not in get_args(Command):
         raise UsageError("That is not a command.", _EXPECTED)
-    seconds = data.get("seconds", EXTEND_SECONDS) if data["command"] == "extend" else 0.0
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_EXTENSION:
-        raise UsageError("So much more time cannot be given.", "Give a number of seconds, at most a day.")
-    return Order(data["command"], float(seconds))
+    command, seconds = data["command"], 0.0
+    if command == "extend":
+        seconds = _seconds(data.get("seconds", EXTEND_SECONDS))
+        if not 0 <= seconds <= _LONGEST_EXTENSION:
+            raise UsageError("So much more time cannot be given.", "Give a number of seconds, at most a day.")
+    elif command == "chunk":
+        seconds = _seconds(data.get("seconds"))
+        _check_chunk(seconds)
+    return Order(command, seconds)
+
+
+def _seconds(value: Any) -> float:
+    """A number that a stranger gave; what is none is no number that anything allows."""
+    return float(value) if isinstance(value, int | float) and abs(value) < _LONGEST_EXTENSION * 2 else math.nan
 
 
 _LONGEST_EXTENSION = 86400.0
-_EXPECTED = 'One of {"command": "status"}, "stop", "pause", "resume", "extend", "subscribe", one a line.'
+_EXPECTED = 'One of {"command": "status"}, "stop", "pause", "resume", "extend", "chunk", "subscribe", one a line.'
 
 
 def decode_reply(line: bytes) -> RecordingStatus:

@@ -24,15 +24,13 @@ class ChunkReader(ChunkFiles):
         Raises:
             StorageError: A file cannot be read.
         """
-        first, total = self._place()
-        frames = max(0, min(frames, total - start))
+        frames = max(0, min(frames, self.frames - start))
         samples = np.zeros((frames, self.channels), np.dtype("<i2"))
-        length = self.chunk_frames or total
         done = 0
         while done < frames:
-            number, offset = divmod(start + done, length)
-            count = min(frames - done, length - offset)
-            self._fill(first + number, offset, samples[done : done + count])
+            number, offset, there = self._place(start + done)
+            count = min(frames - done, there)
+            self._fill(number, offset, samples[done : done + count])
             done += count
         return samples.astype(np.int16, copy=False)
 

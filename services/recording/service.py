@@ -34,6 +34,7 @@ class RecordingService:
         self._launch: Launch | None = None
         self._client: RecorderClient | None = None
         self._stop_wanted = False
+        self._chunk_seconds: float | None = None
         self._closed = False
         self._looking = False
         self._looked_at: tuple[int, int] | None = None
@@ -66,7 +67,7 @@ class RecordingService:
     def _begin(self, request: RecordingRequest | None) -> None:
         with self._lock:
             if not self.active and not self._closed:
-                self._stop_wanted = False
+                self._stop_wanted, self._chunk_seconds = False, None
                 self._looking = request is None
                 self._thread = threading.Thread(target=self._run, args=(request,), name="recording", daemon=True)
                 self._thread.start()
@@ -96,6 +97,12 @@ class RecordingService:
     def extend(self) -> None:
         """Let an automatic stop come later. Nothing happens when there is no recording."""
         self._tell(Order("extend", EXTEND_SECONDS))
+
+    def use_chunks(self, seconds: float) -> None:
+        """Write the recording in files of another length, from the next one on. Nothing happens when there is none."""
+        with self._lock:
+            self._chunk_seconds = seconds
+        self._tell(Order("chunk", seconds))
 
     def _tell(self, order: Order) -> None:
         with self._lock:
@@ -139,6 +146,9 @@ class RecordingService:
             self._looking, self._waiting = False, None
             self._launch, self._client = None, running
             stop, closed = self._stop_wanted, self._closed
+            chunk_seconds, self._chunk_seconds = self._chunk_seconds, None
+        if chunk_seconds is not None:  # somebody wanted that while it was being started
+            self._tell(Order("chunk", chunk_seconds))
         if closed:
             running.close()
         elif stop:

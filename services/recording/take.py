@@ -74,6 +74,11 @@ class Take:
         """
         self._writer.write(block)
 
+    def change_chunks(self, seconds: float) -> None:
+        """Write files of another length, from the next one on."""
+        _log.info("chunks of %g s from the next one on", seconds)
+        self._writer.change(seconds)
+
     def pause(self) -> None:
         """A person pauses the recording here."""
         self._paused_at = time.monotonic()

@@ -13,13 +13,18 @@ import numpy as np
 import pytest
 
 from services.errors import StorageError
+from services.events import Event, Failed, RecordingStopped
 from services.library.meeting import Meeting
 from services.library.moments import read_moments
+from services.recording.archive import archive
+from services.recording.chunkfiles import HEADER_BYTES
 from services.recording.client import RecorderClient, start
 from services.recording.messages import SYSTEM, Order, RecordingStatus, State
 from services.recording.reader import MeetingAudio
+from services.recording.service import RecordingService
 from tests.functional.pulse import MICROPHONE, MONITOR, SPEAKERS, Pulse, pactl
 from tests.functional.recordings import RATE, file_of, noise, request
+from tests.functional.test_recorder_archive import Patient
 from tests.functional.waiting import until
 
 
@@ -111,6 +116,47 @@ def test_more_time_is_given_to_the_sample(home: Path, tmp_path: Path) -> None:
     meeting = meeting_of(last)
     assert [moment.kind for moment in read_moments(meeting)][-1] == "stop"
     assert meeting.info()["stages"]["record"] == {"status": "done", "detail": last.detail}
+
+
+def lengths_of(meeting: Meeting) -> list[int]:
+    """Frames in each chunk."""
+    return [(path.stat().st_size - HEADER_BYTES) // 2 for path in sorted(meeting.audio.glob("*.wav"))]
+
+
+def test_chunks_get_another_length_without_a_lost_sample(home: Path, tmp_path: Path) -> None:
+    samples = noise(150.0)
+    with start(request(home, file_of(tmp_path, samples), speed=30.0, chunk_seconds=10.0)) as client:
+        for seconds in (5.0, 10.0, 1.0, 7.5):
+            reached = client.status().seconds
+            client.order(Order("chunk", seconds))
+            until(lambda before=reached: client.status().seconds > before + 21.0)  # type: ignore[misc]
+        *_, last = client.updates()
+    meeting = meeting_of(last)
+    with MeetingAudio(meeting.folder) as audio:
+        assert np.array_equal(audio.read(0, audio.frames), samples)
+    lengths = [frames / RATE for frames in lengths_of(meeting)]
+    assert set(lengths[:-1]) == {5.0, 1.0, 7.5, 10.0}
+    assert lengths[0] == 10.0, "the chunk at work is finished as it was begun"
+    archive({"meeting": str(meeting.folder), "format": "flac"}, Patient())
+    assert not meeting.audio.exists()
+    with MeetingAudio(meeting.folder) as audio:
+        assert np.array_equal(audio.read(0, audio.frames), samples)
+
+
+def test_the_service_changes_chunks_also_of_a_recording_that_is_just_starting(home: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    service = RecordingService(events.append)
+    service.use_chunks(7.0)  # nothing is recorded: nothing happens
+    service.start(request(home, file_of(tmp_path, noise(8.0)), speed=4.0, chunk_seconds=1.0))
+    service.use_chunks(2.0)
+    until(lambda: any(isinstance(event, RecordingStopped) for event in events))
+    service.close()
+    (stopped,) = (event for event in events if isinstance(event, RecordingStopped))
+    assert not [event for event in events if isinstance(event, Failed)]
+    lengths = lengths_of(Meeting(stopped.meeting))
+    assert sum(lengths) == 8 * RATE
+    assert 2 * RATE in lengths
+    assert 7 * RATE not in lengths
 
 
 @pytest.mark.audio

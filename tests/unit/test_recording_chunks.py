@@ -22,6 +22,7 @@ from services.errors import AudioFileError, StorageError
 from services.library.meeting import Meeting
 from services.recording.chunks import HEADER_BYTES, ChunkWriter, Layout, Pcm, chunk_path
 from services.recording.reader import ChunkReader, MeetingAudio
+from tests.unit.chunk_starts import Starts
 
 RATE = 1000
 RANDOM = np.random.default_rng(3)
@@ -48,6 +49,7 @@ steps = st.lists(
         st.tuples(st.just("flush"), st.just(0)),
         st.tuples(st.just("sync"), st.just(0)),
         st.tuples(st.just("read"), st.integers(0, 700)),
+        st.tuples(st.just("change"), st.integers(10, 300)),
     ),
     max_size=25,
 )
@@ -60,18 +62,24 @@ steps = st.lists(
 def test_samples_come_back(steps: list[tuple[str, int]], channels: int, chunk: int, cut: int, close: bool) -> None:
     """Feature: recording, Property 2: after any writes, flushes and a cut end, a prefix of what was written is read.
 
-    Without a cut it is all of it, at every moment, also while the recording grows.
+    Without a cut it is all of it, at every moment, also while the recording grows, and whatever lengths its chunks are
+    told to have meanwhile.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "audio"
         writer = ChunkWriter(folder, RATE, channels, chunk / RATE)
         written = np.zeros((0, channels), np.int16)
-        following = ChunkReader(folder, writer.layout)
+        layout, starts = writer.layout, Starts(chunk)
+        following = ChunkReader(folder, layout)
         for step, size in steps:
             if step == "write":
                 block = noise(size, channels)
                 writer.write(block)
+                starts.write(size)
                 written = np.concatenate([written, block])
+            elif step == "change":
+                writer.change(size / RATE)
+                starts.change(size)
             elif step == "flush":
                 writer.flush()
             elif step == "sync":
@@ -83,12 +91,13 @@ def test_samples_come_back(steps: list[tuple[str, int]], channels: int, chunk: i
             writer.close()
         if len(written):
             assert np.array_equal(everything(folder), written)
-            last = max(folder.iterdir())
+            last = max(folder.glob("*.wav"))
+            assert int(last.stem) == len(starts.positions) - 1
             os.truncate(last, max(0, last.stat().st_size - cut))
-            rest = everything(folder, writer.layout)
+            rest = everything(folder, layout)
             assert np.array_equal(rest, written[: len(rest)])
             kept = max(0, last.stat().st_size - HEADER_BYTES) // (2 * channels)
-            assert len(rest) == (len(written) - 1) // chunk * chunk + kept
+            assert len(rest) == starts.positions[-1] + kept
         if not close:
             writer.close()
 
@@ -142,6 +151,43 @@ def test_damage_in_the_middle_does_not_move_what_follows(tmp_path: Path) -> None
     expected[1400:4000] = 0
     assert np.array_equal(everything(tmp_path), expected)
     assert np.array_equal(ChunkReader(tmp_path).read(1300, 3000), expected[1300:4300])
+
+
+def test_damage_does_not_move_what_follows_where_the_length_of_chunks_changed(tmp_path: Path) -> None:
+    samples = noise(4100)
+    writer = ChunkWriter(tmp_path, RATE, 1, 1.0)
+    writer.write(samples[:1500])
+    writer.change(0.5)  # chunks 2, 3 and 4
+    writer.write(samples[1500:3200])
+    writer.change(0.3)  # chunks 5, 6 and 7
+    writer.write(samples[3200:])
+    writer.close()
+    starts = [0, 1000, 2000, 2500, 3000, 3500, 3800]
+    assert sorted(path.name for path in tmp_path.glob("*.wav")) == [f"{n:06}.wav" for n in range(len(starts))]
+    for layout in (None, Layout(RATE, 1, 1000)):
+        assert np.array_equal(everything(tmp_path, layout), samples)
+    os.truncate(chunk_path(tmp_path, 1), HEADER_BYTES + 2 * 400)
+    chunk_path(tmp_path, 3).unlink()
+    expected = samples.copy()
+    expected[1400:2000] = expected[2500:3000] = 0
+    for layout in (None, Layout(RATE, 1, 1000)):
+        assert np.array_equal(everything(tmp_path, layout), expected)
+    lengths = tmp_path / "lengths.jsonl"
+    lengths.write_text(
+        'nonsense\n{"from": -1, "frames": 5}\n{"from": 1, "frames": 1e99}\n' + lengths.read_text() + '{"fr'
+    )
+    assert np.array_equal(everything(tmp_path), expected), "lines that make no sense are passed over"
+
+
+def test_where_the_change_of_length_cannot_be_written_chunks_keep_theirs(tmp_path: Path) -> None:
+    (tmp_path / "lengths.jsonl").mkdir()
+    samples = noise(2500)
+    writer = ChunkWriter(tmp_path, RATE, 1, 1.0)
+    writer.change(0.5)
+    writer.write(samples)
+    writer.close()
+    assert len(list(tmp_path.glob("*.wav"))) == 3
+    assert np.array_equal(everything(tmp_path, Layout(RATE, 1, 1000)), samples)
 
 
 def test_the_first_chunk_is_missing(tmp_path: Path) -> None:

@@ -22,16 +22,18 @@ from services.recording.chunkfiles import HEADER_BYTES, chunk_numbers, chunk_pat
 from services.recording.chunks import ChunkWriter, Pcm
 from services.recording.reader import MeetingAudio
 from tests.functional.test_recorder_archive import Patient
+from tests.unit.chunk_starts import Starts
 
 RATE = 1000
 RANDOM = np.random.default_rng(23)
 
-Step = tuple[Literal["write", "pause", "flush", "sync"], int]
+Step = tuple[Literal["write", "pause", "flush", "sync", "change"], int]
 Ending = Literal["close", "kill", "kill in a write", "power cut"]
 
 STEPS = st.lists(
     st.tuples(st.just("write"), st.integers(0, 250))
-    | st.tuples(st.sampled_from(["pause", "flush", "sync"]), st.integers(1, 100)),
+    | st.tuples(st.sampled_from(["pause", "flush", "sync"]), st.integers(1, 100))
+    | st.tuples(st.just("change"), st.integers(5, 300)),
     max_size=20,
 )
 
@@ -41,8 +43,8 @@ class Life:
     """A recorder from its start to its end, and what is done with its recording after that.
 
     Attributes:
-        chunk: Frames in a chunk.
-        steps: What it does; of a pause, how many frames were not kept.
+        chunk: Frames in a chunk, at first.
+        steps: What it does; of a pause, how many frames were not kept; of a change, frames in a chunk from the next on.
         ending: How it ends.
         cut: How far into what the ending may take it takes, 0 to 1.
         header: What is left of the last chunk's header where it was not forced to the disk: all, or zeros.
@@ -101,14 +103,19 @@ def live(life: Life, root: Path) -> tuple[Meeting, Pcm]:
     writer = ChunkWriter(meeting.audio, RATE, life.channels, life.chunk / RATE)
     written = np.zeros((0, life.channels), np.int16)
     forced = last = 0
+    starts = Starts(life.chunk)
     for step, size in life.steps:
         if step == "write":
             last = len(written)
             block = RANDOM.integers(-32768, 32768, (size, life.channels), np.int16)
             writer.write(block)
+            starts.write(size)
             written = np.concatenate([written, block])
         elif step == "pause":
             writer.write(np.zeros((0, life.channels), np.int16))
+        elif step == "change":
+            writer.change(size / RATE)
+            starts.change(size)
         elif step == "flush":
             writer.flush()
         else:
@@ -127,29 +134,28 @@ def live(life: Life, root: Path) -> tuple[Meeting, Pcm]:
     left.rename(meeting.folder)
     if life.ending == "kill" or not chunk_numbers(meeting.audio):
         return meeting, written
-    in_chunks = len(written) // life.chunk * life.chunk
     # The end of a chunk is forced to the disk before the next one begins.
-    safe = max(forced, in_chunks) if life.ending == "power cut" else last
-    return meeting, written[: cut_off(meeting, life, len(written), safe)]
+    safe = max(forced, starts.complete) if life.ending == "power cut" else last
+    return meeting, written[: cut_off(meeting, life, starts, len(written), safe)]
 
 
-def cut_off(meeting: Meeting, life: Life, there: int, safe: int) -> int:
+def cut_off(meeting: Meeting, life: Life, starts: Starts, there: int, safe: int) -> int:
     """Take a part of what came after the first `safe` frames; returns how many whole frames are left."""
     frame = 2 * life.channels
     taken = round(life.cut * (there - safe) * frame)  # bytes: a frame may be cut inside
     left = there * frame - taken
     number = chunk_numbers(meeting.audio)[-1]
-    first = number * life.chunk * frame
+    first = starts.positions[number] * frame
     while left < first:
         # The write at work began this chunk after the place where it was cut off.
         chunk_path(meeting.audio, number).unlink()
         number -= 1
-        first = number * life.chunk * frame
+        first = starts.positions[number] * frame
     path = chunk_path(meeting.audio, number)
     # Where it was cut off just before the first sample of a chunk, the header may be missing, too.
     headless = taken and left == first and life.header == "zeros"
     os.truncate(path, 0 if headless else HEADER_BYTES + left - first)
-    if not headless and life.ending == "power cut" and life.header == "zeros" and safe <= number * life.chunk:
+    if not headless and life.ending == "power cut" and life.header == "zeros" and safe <= starts.positions[number]:
         with path.open("r+b") as file:
             file.write(bytes(HEADER_BYTES))
     return left // frame

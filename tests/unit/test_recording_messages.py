@@ -86,7 +86,9 @@ def test_a_reply_that_is_none(line: bytes) -> None:
 @given(
     st.binary(max_size=60)
     | st.recursive(plain, st.lists).map(lambda value: encode({"command": value}))
-    | st.recursive(plain | st.floats(), st.lists).map(lambda value: encode({"command": "extend", "seconds": value}))
+    | st.tuples(st.sampled_from(["extend", "chunk"]), st.recursive(plain | st.floats(), st.lists)).map(
+        lambda pair: encode({"command": pair[0], "seconds": pair[1]})
+    )
 )
 def test_a_strangers_line_is_an_order_or_a_usage_error(line: bytes) -> None:
     """Feature: recording, Property 6: whatever bytes come, they are one of the orders or an error."""
@@ -97,11 +99,12 @@ def test_a_strangers_line_is_an_order_or_a_usage_error(line: bytes) -> None:
     else:
         assert order.command in get_args(Command)
         assert 0 <= order.seconds <= 86400
+        assert order.command != "chunk" or 1 <= order.seconds <= 600
 
 
 @pytest.mark.parametrize("command", get_args(Command))
 def test_the_orders(command: Command) -> None:
-    order = Order(command, 60.0 if command == "extend" else 0.0)
+    order = Order(command, 60.0 if command in ("extend", "chunk") else 0.0)
     assert decode_order(encode(order.to_dict())) == order
 
 
