@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from services.library.segments import Segment
+from services.models.options import SummaryOptions
 
 NO_SPEECH = "No speech was found."
 """What a summary of a transcript without words says, instead of inventing something."""
@@ -88,13 +89,15 @@ class Watch:
 class SummaryEngine(Protocol):
     """An engine that writes summaries."""
 
-    def load(self, model: Path | None, transcript: Sequence[Segment], max_context: int, watch: Watch) -> dict[str, Any]:
+    def load(
+        self, model: Path | None, transcript: Sequence[Segment], options: SummaryOptions, watch: Watch
+    ) -> dict[str, Any]:
         """Make ready for one transcript.
 
         Args:
             model: The model's file, for engines that have one.
             transcript: What is going to be summarised, so that the engine takes no more memory than that needs.
-            max_context: Upper limit of the context in tokens, for engines that have one.
+            options: What it may take, for engines that have a model.
             watch: Told about the loading.
 
         Returns:
@@ -102,6 +105,7 @@ class SummaryEngine(Protocol):
 
         Raises:
             ModelError: The model is missing, damaged, or of a kind that cannot write.
+            MemoryLimitError: It does not fit into the memory that there is, or that `options` allow.
         """
 
     def unload(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.library.segments import Segment
+from services.models.options import SummaryOptions
 from services.summarization import decisions, questions, ranking, tidy, topics, words
 from services.summarization.actions import ActionFinder
 from services.summarization.engine import ActionItem, Summary, Watch, has_speech, heading
@@ -32,7 +33,9 @@ _SAME = 0.6
 class Extractive:
     """Implements `services.summarization.engine.SummaryEngine`."""
 
-    def load(self, model: Path | None, transcript: Sequence[Segment], max_context: int, watch: Watch) -> dict[str, Any]:
+    def load(
+        self, model: Path | None, transcript: Sequence[Segment], options: SummaryOptions, watch: Watch
+    ) -> dict[str, Any]:
         """There is nothing to load."""
         return {}
 

@@ -1,4 +1,4 @@
-"""A transcript that is longer than a model's context: into how many parts, cut where."""
+"""How large a context is to be, and a transcript that is longer: into how many parts, cut where."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ NOTES_TOKENS = 512
 
 _STEP = 256
 _SMALLEST_BODY = 64
+_RESERVE_MB = 200.0
+"""What a model leaves free: a recording that runs beside it, and the system, have to live on."""
+_OWN_MB = 32.0
+"""What the process takes beside the model while it works: a long transcript, its tokens and its notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,31 @@ def context_for(body: int, frame: int, trained: int, limit: int) -> int:
     """
     needed = -(-(body + frame + ANSWER_TOKENS) // _STEP) * _STEP
     return max(1, min(needed, trained, limit))
+
+
+def within(context: int, most: int) -> int:
+    """The context of `context` tokens, or the next smaller one that has at most `most`."""
+    return context if context <= most else max(0, most) // _STEP * _STEP
+
+
+def smallest(frame: int) -> int:
+    """The smallest context that is of any use around a prompt frame of `frame` tokens."""
+    context = _STEP
+    while divide(context, frame) is None:
+        context += _STEP
+    return context
+
+
+def room_mb(available_mb: float, held_mb: float, limit_mb: float) -> float:
+    """What a model and its context may take together.
+
+    Args:
+        available_mb: What the system can give.
+        held_mb: What the process holds already.
+        limit_mb: What the whole process may hold; 0 for no limit.
+    """
+    allowed = limit_mb - held_mb if limit_mb > 0 else available_mb
+    return max(0.0, min(available_mb - _RESERVE_MB, allowed) - _OWN_MB)
 
 
 def divide(context: int, frame: int) -> Room | None:

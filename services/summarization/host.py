@@ -1,7 +1,7 @@
 """The worker that writes summaries: kind `llm`. It reads the transcript from disk itself.
 
 Methods:
-    load      {engine, model, transcript, max_context} -> {load_s, engine, ...facts of the engine}
+    load      {engine, model, transcript, options} -> {load_s, engine, ...facts of the engine}
     summarize {transcript, title, date, language} -> items {text}, result {markdown, title, decisions, action_items,
               open_questions, wall_s}; `title` is what the meeting was about, empty where the engine has no idea
     unload    {} -> {}
@@ -17,10 +17,9 @@ from services.library.meeting import Meeting
 from services.library.names import names_of, with_names
 from services.library.segments import Segment, read_segments
 from services.models.catalogue import engine_class, find_engine
+from services.models.options import SummaryOptions
 from services.summarization.engine import SummaryEngine, Watch
 from services.worker.handler import Call, Handler, Json
-
-_MAX_CONTEXT = 8192
 
 
 class SummaryHost:
@@ -36,7 +35,7 @@ class SummaryHost:
         name = str(args["engine"])
         engine: SummaryEngine = engine_class(find_engine("summary", name))()
         model = Path(str(args["model"])) if args.get("model") else None
-        facts = engine.load(model, _transcript(args), int(args.get("max_context") or _MAX_CONTEXT), _watch(call))
+        facts = engine.load(model, _transcript(args), _options(args), _watch(call))
         self._engine = engine
         return facts | {"engine": name, "load_s": round(time.monotonic() - begun, 3)}
 
@@ -67,6 +66,13 @@ class SummaryHost:
             self._engine.unload()
         self._engine = None
         return {}
+
+
+def _options(args: Json) -> SummaryOptions:
+    given = dict(args.get("options") or {})
+    if "max_context" in args:
+        given["max_context"] = int(args["max_context"])
+    return SummaryOptions.from_dict(given)
 
 
 def _watch(call: Call) -> Watch:

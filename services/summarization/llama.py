@@ -7,21 +7,28 @@ exactly one part.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from services.cores import cores
-from services.errors import ModelError
+from services.errors import MemoryLimitError, ModelError
 from services.library.segments import Segment
-from services.summarization import fitting, gguf, minutes, prompt
+from services.memory.probe import system, usage
+from services.models.options import KvCache, SummaryOptions
+from services.summarization import fitting, gguf, minutes, prompt, runtime
 from services.summarization.answer import Answer
 from services.summarization.chat import Frame, Framer
+from services.summarization.cost import can_have
 from services.summarization.engine import Summary, Watch, has_speech, heading
 from services.summarization.extractive import digest
 from services.summarization.fitting import Room
 from services.summarization.runtime import Model
 from services.text import clean, one_line
+
+_log = logging.getLogger(__name__)
 
 _TITLE_ROOM = 48
 """Tokens kept free for the title and date, which are not known when the context is made."""
@@ -38,45 +45,62 @@ class Llama:
         self._framer: Framer | None = None
         self._context = 0
 
-    def load(self, model: Path | None, transcript: Sequence[Segment], max_context: int, watch: Watch) -> dict[str, Any]:
-        """See `SummaryEngine`. The context is as small as the transcript allows.
+    def load(
+        self, model: Path | None, transcript: Sequence[Segment], options: SummaryOptions, watch: Watch
+    ) -> dict[str, Any]:
+        """See `SummaryEngine`. The context is as small as the transcript allows, and as the memory wants.
 
         Raises:
             ModelError: The file is missing, damaged or not a model that writes, or its context is too small.
+            MemoryLimitError: There is not enough memory for the model and a context of any use.
             MissingPackageError: llama-cpp-python is not installed.
         """
         if model is None:
             raise ModelError("llama-cpp-python needs a model.", "Give the path of a GGUF file.")
         self.unload()
         gguf.check(model)
+        runtime.library()  # before the room is measured: it takes some
+        room = fitting.room_mb(system().available, usage(os.getpid()).pss, options.limit_mb)
+        size = model.stat().st_size / 2**20
+        if size > room:
+            raise _too_large(size, room, options.limit_mb)
 
         def progress(share: float) -> None:
             watch.check()
             watch.progress(share, 1.0, "loading")
 
-        loaded = Model(model, progress)
+        loaded = Model(model, progress, mmap=options.mmap)
         try:
-            facts = self._fit(loaded, transcript, max_context)
+            facts = self._fit(loaded, transcript, options, room)
         except BaseException:
             loaded.close()
             raise
         self._model = loaded
         return facts
 
-    def _fit(self, loaded: Model, transcript: Sequence[Segment], max_context: int) -> dict[str, Any]:
+    def _fit(
+        self, loaded: Model, transcript: Sequence[Segment], options: SummaryOptions, room: float
+    ) -> dict[str, Any]:
+        """Open a context for `transcript`, where model and context may take `room` MB together."""
         framer = Framer(loaded)
         frame = framer.frame(prompt.SYSTEM, prompt.transcript_of("", ""), prompt.FORM).size + _TITLE_ROOM
         body = sum(map(len, lines(loaded, transcript)))
-        context = fitting.context_for(body, frame, loaded.trained_context, max_context)
-        if fitting.divide(context, frame) is None:
+        wanted = fitting.context_for(body, frame, loaded.trained_context, options.max_context)
+        if fitting.divide(wanted, frame) is None:
             raise ModelError(
-                f"A context of {context} tokens is too small: the instructions alone take {frame}.",
+                f"A context of {wanted} tokens is too small: the instructions alone take {frame}.",
                 "Allow a larger context, or choose a model that was trained with one.",
             )
-        loaded.open_context(context)
+        context, kind = _open(loaded, wanted, frame, options.kv_cache, room - loaded.size_mb)
+        if context == 0:
+            least = loaded.size_mb + loaded.shape.context_mb(fitting.smallest(frame), kind)
+            raise _too_large(least, room, options.limit_mb)
         self._framer, self._context = framer, context
         return {
             "context": context,
+            "context_mb": round(loaded.shape.context_mb(context, kind), 1),
+            "kv_cache": kind,
+            "mapped": loaded.mapped,
             "trained_context": loaded.trained_context,
             "transcript_tokens": body,
             "threads": cores(),
@@ -105,6 +129,49 @@ class Llama:
         if not (summary.text or summary.decisions or summary.actions or summary.questions):
             raise ModelError("The model wrote nothing.", _ANOTHER)
         return summary
+
+
+def _open(loaded: Model, wanted: int, frame: int, kind: KvCache, room: float) -> tuple[int, KvCache]:
+    """Open the largest context up to `wanted` tokens that `room` MB allow.
+
+    Returns:
+        Its length and its number type, which is `f16` where the model cannot have `kind`; a length of 0 where not even
+        the smallest useful one was to be had.
+    """
+    shape = loaded.shape
+    if not shape.fits(kind):
+        _log.info("the heads of the model are no whole blocks of %s: its context is f16", kind)
+        kind = "f16"
+    context = fitting.within(wanted, shape.most_tokens(room, kind))
+    while fitting.divide(context, frame) is not None:
+        if can_have(shape.context_mb(context, kind)):
+            try:
+                loaded.open_context(context, kind)
+            except MemoryLimitError:
+                raise
+            except ModelError as error:
+                if kind == "f16":
+                    raise
+                _log.info("%s It is f16 instead.", error)
+                return _open(loaded, wanted, frame, "f16", room)
+            return context, kind
+        context = fitting.within(context, context * 3 // 4)
+    return 0, kind
+
+
+def _too_large(needed: float, room: float, limit: float) -> MemoryLimitError:
+    if needed <= room:  # then there is a limit that only asking for memory shows
+        return MemoryLimitError(
+            f"The system refuses the {needed:.0f} MB that the model needs.",
+            "Allow the process more memory (`ulimit -d`), or choose a smaller model.",
+        )
+    allowed = f", of the {limit:.0f} MB that it is allowed" if limit > 0 else ""
+    return MemoryLimitError(
+        f"The model needs {needed:.0f} MB, and there are {room:.0f} MB for it{allowed}.",
+        "Close something, choose a smaller model, or allow it more with memory.max_llm_mb."
+        if limit > 0
+        else "Close something, or choose a smaller model.",
+    )
 
 
 def lines(model: Model, transcript: Sequence[Segment]) -> list[list[int]]:

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from services.cores import cores, wait_asleep
-from services.errors import MissingPackageError, ModelError
+from services.errors import MemoryLimitError, MissingPackageError, ModelError
+from services.models.options import KvCache
+from services.summarization.cost import BATCH, Shape
 from services.text import one_line
 
 _log = logging.getLogger(__name__)
-
-_BATCH = 128
-"""Tokens computed at once: large enough for full speed on a processor, small enough to be cancelled within seconds."""
 
 _TEMPERATURE = 0.2
 _TOP_K, _TOP_P, _MIN_P = 40, 0.95, 0.05
@@ -33,6 +32,10 @@ _SEED = 1
 _PENALTIES_SIZED = 5
 _LEVEL_WARNING, _LEVEL_ERROR, _LEVEL_CONTINUED = 3, 4, 5
 _NO_VOCABULARY = 0
+_READ, _MAPPED = 0, 1
+"""How a file is loaded (llama.h, enum llama_load_mode)."""
+_NO_ROOM = ("failed to allocate", "unable to allocate", "bad_alloc", "Cannot allocate memory")
+_SMALLER = "Choose a smaller model or a smaller context, or close something."
 
 _said: deque[str] = deque(maxlen=20)
 """The last warnings and errors of llama.cpp."""
@@ -73,22 +76,42 @@ def _log_callback(lib: Any) -> Any:
 
 
 class Model:
-    """A GGUF model, mapped into memory.
+    """A GGUF model in memory.
 
     Args:
         path: A file that `services.summarization.gguf.check` has passed.
         progress: Takes the share that is loaded, 0 to 1; what it raises ends the loading and is raised from here.
+        mmap: Map the file, so that the system can drop what is not needed; otherwise, and where that fails, it is read.
 
     Raises:
         ModelError: It does not load, or it is no model that writes text.
+        MemoryLimitError: There is not enough memory to read it.
         MissingPackageError: llama-cpp-python is not installed.
     """
 
-    def __init__(self, path: Path, progress: Callable[[float], None]) -> None:
+    def __init__(self, path: Path, progress: Callable[[float], None], *, mmap: bool = True) -> None:
         self._lib = lib = library()
         self._path = path
         self._context: Any = None
         self._sampler: Any = None
+        self._mapped = mmap
+        self._model = self._load(progress, mmap=mmap)
+        if not self._model and mmap and "mmap" in " ".join(_said):
+            _log.warning("%s cannot be mapped, so it is read: %s", one_line(path.name), one_line(_said[-1]))
+            self._mapped = False
+            self._model = self._load(progress, mmap=False)
+        if not self._model:
+            raise _loading_error(path)
+        self._vocab = lib.llama_model_get_vocab(self._model)
+        try:
+            self._check_kind()
+        except ModelError:
+            self.close()
+            raise
+
+    def _load(self, progress: Callable[[float], None], *, mmap: bool) -> Any:
+        """llama.cpp's model; null where it does not load, and `_said` tells why then."""
+        lib = self._lib
         stopped: list[BaseException] = []
 
         def on_progress(share: float, _: object) -> bool:
@@ -101,22 +124,20 @@ class Model:
         params = lib.llama_model_default_params()
         callback = lib.llama_progress_callback(on_progress)
         params.progress_callback = callback
+        if hasattr(params, "load_mode"):  # llama.cpp had `use_mmap` before
+            params.load_mode = _MAPPED if mmap else _READ
+        else:
+            params.use_mmap = mmap
         # Repacked weights are a second copy, in memory that cannot be dropped, where the mapped file could be. And with
         # AMX they end the process where the processor has it, and the kernel or a sandbox does not let it be used.
         params.use_extra_bufts = False
         _said.clear()
-        self._model = lib.llama_model_load_from_file(os.fsencode(path), params)
+        model = lib.llama_model_load_from_file(os.fsencode(self._path), params)
         if stopped:
-            self.close()
+            if model:
+                lib.llama_model_free(model)
             raise stopped[0]
-        if not self._model:
-            raise _loading_error(path)
-        self._vocab = lib.llama_model_get_vocab(self._model)
-        try:
-            self._check_kind()
-        except ModelError:
-            self.close()
-            raise
+        return model
 
     def _check_kind(self) -> None:
         lib, name = self._lib, one_line(self._path.name)
@@ -131,6 +152,26 @@ class Model:
             raise ModelError(f"{name} is an embedding model ({kind}): it cannot write.", writes)
         if lib.llama_model_has_encoder(self._model) or not lib.llama_model_has_decoder(self._model):
             raise ModelError(f"{name} is an encoder model ({kind}), which sotto cannot use.", writes)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the file is mapped; otherwise it was read, and the system cannot drop it."""
+        return self._mapped
+
+    @property
+    def shape(self) -> Shape:
+        """How large it is, as its file says."""
+        lib, kind = self._lib, self.metadata("general.architecture")
+        width, heads = int(lib.llama_model_n_embd(self._model)), int(lib.llama_model_n_head(self._model))
+        head = width // max(1, heads)
+        return Shape(
+            layers=int(lib.llama_model_n_layer(self._model)),
+            kv_heads=int(lib.llama_model_n_head_kv(self._model)),
+            key=int(self.metadata(f"{kind}.attention.key_length") or head),
+            value=int(self.metadata(f"{kind}.attention.value_length") or head),
+            width=width,
+            vocabulary=int(lib.llama_vocab_n_tokens(self._vocab)),
+        )
 
     @property
     def trained_context(self) -> int:
@@ -194,25 +235,34 @@ class Model:
                 return buffer.raw[:count]
             room = -count
 
-    def open_context(self, tokens: int) -> None:
+    def open_context(self, tokens: int, kv_cache: KvCache = "f16") -> None:
         """Take the memory for a context of `tokens`.
 
+        Args:
+            tokens: Its length.
+            kv_cache: Number type of its keys and values. Quantised ones need a way of attention (flash attention) that
+                llama.cpp takes by itself where the model allows it.
+
         Raises:
-            ModelError: There is not enough.
+            MemoryLimitError: There is not enough.
+            ModelError: The model cannot have keys and values of this type.
         """
         lib = self._lib
         params = lib.llama_context_default_params()
         params.n_ctx = tokens
-        params.n_batch = params.n_ubatch = min(_BATCH, tokens)
+        params.n_batch = params.n_ubatch = min(BATCH, tokens)
         params.n_threads = params.n_threads_batch = cores()
+        params.type_k = params.type_v = getattr(lib, f"GGML_TYPE_{kv_cache.upper()}")
+        if kv_cache != "f16" and not hasattr(params, "flash_attn_type"):  # before there was one, off was the default
+            params.flash_attn = True
         params.swa_full = False
         params.no_perf = True
+        _said.clear()
         self._context = lib.llama_init_from_model(self._model, params)
         if not self._context:
-            raise ModelError(
-                f"There is not enough memory for a context of {tokens} tokens.",
-                "Choose a smaller model or a smaller context.",
-            )
+            if kv_cache != "f16" and not any(sign in " ".join(_said) for sign in _NO_ROOM):
+                raise ModelError(f"The model cannot keep its context as {kv_cache}.", "Set summary.kv_cache to f16.")
+            raise MemoryLimitError(f"There is not enough memory for a context of {tokens} tokens.", _SMALLER)
         self._sampler = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         penalties = lib.llama_sampler_init_penalties
         # Some versions of llama.cpp take the size of the vocabulary first, others do not take it at all.
@@ -240,9 +290,9 @@ class Model:
         lib = self._lib
         lib.llama_memory_clear(lib.llama_get_memory(self._context), True)
         lib.llama_sampler_reset(self._sampler)
-        for begin in range(0, len(tokens), _BATCH):
+        for begin in range(0, len(tokens), BATCH):
             step(begin)
-            self._decode(tokens[begin : begin + _BATCH])
+            self._decode(tokens[begin : begin + BATCH])
         step(len(tokens))
 
     def write(self, most: int) -> Iterator[int]:
@@ -288,5 +338,7 @@ def _loading_error(path: Path) -> ModelError:
         for sign in ("not within the file bounds", "corrupted or incomplete", "end of file", "failed to read")
     ):
         return ModelError(f"The model {name} is incomplete or damaged.", "Download it again.")
+    if any(sign in words for sign in _NO_ROOM):
+        return MemoryLimitError(f"There is not enough memory for the model {name}.", _SMALLER)
     last = one_line(_said[-1]) if _said else "llama.cpp gives no reason"
     return ModelError(f"The model {name} does not load: {last}.", "Choose another model; the log has the details.")

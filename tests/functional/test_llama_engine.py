@@ -10,6 +10,7 @@ import pytest
 
 from services.errors import CancelledError, ModelError
 from services.library.segments import Segment
+from services.models.options import SummaryOptions
 from services.summarization import prompt
 from services.summarization.chat import Framer
 from services.summarization.engine import NO_SPEECH, Watch
@@ -44,7 +45,7 @@ def _run(
     path: Path, segments: list[Segment], max_context: int = 8192, watch: Watch = QUIET
 ) -> tuple[str, dict[str, object]]:
     engine = Llama()
-    facts = engine.load(path, segments, max_context, QUIET)
+    facts = engine.load(path, segments, SummaryOptions(max_context), QUIET)
     try:
         return engine.summarize(segments, "", "2026-02-23", "en", watch).markdown, facts
     finally:
@@ -121,9 +122,9 @@ def test_words_of_a_speaker_never_become_control_tokens(scripted_gguf: Build) ->
 def test_the_context_is_as_large_as_the_transcript_needs(scripted_gguf: Build) -> None:
     path = scripted_gguf(Recipe(context=32768))
     engine = Llama()
-    short = engine.load(path, meeting(LAUNCH), 16384, QUIET)["context"]
-    longer = engine.load(path, meeting(LAUNCH * 3), 16384, QUIET)["context"]
-    limited = engine.load(path, meeting(LAUNCH * 40), 4096, QUIET)["context"]
+    short = engine.load(path, meeting(LAUNCH), SummaryOptions(16384), QUIET)["context"]
+    longer = engine.load(path, meeting(LAUNCH * 3), SummaryOptions(16384), QUIET)["context"]
+    limited = engine.load(path, meeting(LAUNCH * 40), SummaryOptions(4096), QUIET)["context"]
     engine.unload()
     assert 2048 < short < longer < 16384
     assert short % 256 == longer % 256 == 0
@@ -180,7 +181,7 @@ def test_a_model_that_notes_nothing_is_helped_with_the_words_themselves(
 
 def test_cancelled_in_the_middle_of_reading_and_of_writing(scripted_gguf: Build) -> None:
     engine = Llama()
-    engine.load(scripted_gguf(Recipe()), meeting(LAUNCH), 8192, QUIET)
+    engine.load(scripted_gguf(Recipe()), meeting(LAUNCH), SummaryOptions(8192), QUIET)
     for phase in ("reading", "writing"):
         seen: list[str] = []
 
@@ -221,7 +222,9 @@ def test_cancelled_while_it_loads(scripted_gguf: Build) -> None:
         raise CancelledError("It was cancelled.")
 
     with pytest.raises(CancelledError):
-        Llama().load(scripted_gguf(Recipe()), [], 8192, Watch(text=_ignore, progress=_ignore, check=check))
+        Llama().load(
+            scripted_gguf(Recipe()), [], SummaryOptions(8192), Watch(text=_ignore, progress=_ignore, check=check)
+        )
 
 
 def test_no_speech_is_not_given_to_the_model(scripted_gguf: Build) -> None:
@@ -236,7 +239,7 @@ def test_a_model_that_writes_nothing_is_an_error(scripted_gguf: Build) -> None:
 
 def test_a_title_is_taken_from_the_answer_and_an_own_one_is_kept(scripted_gguf: Build) -> None:
     engine = Llama()
-    engine.load(scripted_gguf(Recipe()), meeting(LAUNCH), 8192, QUIET)
+    engine.load(scripted_gguf(Recipe()), meeting(LAUNCH), SummaryOptions(8192), QUIET)
     found = engine.summarize(meeting(LAUNCH), "Weekly sync", "", "en", QUIET)
     engine.unload()
     assert found.markdown.startswith("# Weekly sync\n")
@@ -249,7 +252,7 @@ def test_a_truncated_model_is_told(scripted_gguf: Build, tmp_path: Path) -> None
         path = tmp_path / f"cut-{share}.gguf"
         path.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(ModelError, match="incomplete|does not load") as caught:
-            Llama().load(path, [], 8192, QUIET)
+            Llama().load(path, [], SummaryOptions(8192), QUIET)
         assert caught.value.hint
 
 
@@ -263,10 +266,10 @@ def test_a_truncated_model_is_told(scripted_gguf: Build, tmp_path: Path) -> None
 )
 def test_models_that_cannot_write_summaries_are_told(scripted_gguf: Build, recipe: Recipe, words: str) -> None:
     with pytest.raises(ModelError, match=words) as caught:
-        Llama().load(scripted_gguf(recipe), meeting(LAUNCH), 8192, QUIET)
+        Llama().load(scripted_gguf(recipe), meeting(LAUNCH), SummaryOptions(8192), QUIET)
     assert caught.value.hint
 
 
 def test_a_context_limit_that_is_too_small_is_told(scripted_gguf: Build) -> None:
     with pytest.raises(ModelError, match="512 tokens is too small"):
-        Llama().load(scripted_gguf(Recipe()), meeting(LAUNCH), 512, QUIET)
+        Llama().load(scripted_gguf(Recipe()), meeting(LAUNCH), SummaryOptions(512), QUIET)

@@ -63,6 +63,7 @@ class Recipe:
         layers: Number of layers.
         width: Length of a token's vector; more than there are pieces of both texts.
         heads: Attention heads; `width / heads` is at least 32.
+        kv_heads: Heads that have keys and values of their own; 0: all of them.
         vocabulary: Number of tokens, filled up with unused ones.
         context: Length that it claims to be trained for.
         quantisation: `F16` or `Q8_0`.
@@ -77,6 +78,7 @@ class Recipe:
     layers: int = 1
     width: int = 128
     heads: int = 4
+    kv_heads: int = 0
     vocabulary: int = 512
     context: int = 8192
     quantisation: str = "F16"
@@ -96,7 +98,7 @@ def build(path: Path, recipe: Recipe) -> Path:
     writer.add_block_count(recipe.layers)
     writer.add_feed_forward_length(4 * recipe.width)
     writer.add_head_count(recipe.heads)
-    writer.add_head_count_kv(recipe.heads)
+    writer.add_head_count_kv(recipe.kv_heads or recipe.heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(recipe.width // recipe.heads)
     writer.add_vocab_size(len(tokens))
@@ -187,13 +189,15 @@ def _add_tensors(
     add("output.weight", packed(output))
     writer.add_tensor("output_norm.weight", ones)
     square, up = packed(noise(width, width, _LAYER_NOISE)), packed(noise(wide, width, _LAYER_NOISE))
+    shared = square[: width * (recipe.kv_heads or recipe.heads) // recipe.heads]
     silent, silent_down = packed(np.zeros((width, width), np.float32)), packed(np.zeros((width, wide), np.float32))
     for layer in range(recipe.layers):
         name = f"blk.{layer}."
         writer.add_tensor(name + "attn_norm.weight", ones)
         writer.add_tensor(name + "ffn_norm.weight", ones)
-        for part in "qkv":
-            add(f"{name}attn_{part}.weight", square)
+        add(name + "attn_q.weight", square)
+        add(name + "attn_k.weight", shared)
+        add(name + "attn_v.weight", shared)
         add(name + "attn_output.weight", silent)
         add(name + "ffn_gate.weight", up)
         add(name + "ffn_up.weight", up)

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.errors import MissingPackageError, ModelError
+from services.models.options import KvCache
 from services.summarization import fitting, gguf, minutes, prompt, runtime
 from services.summarization.answer import Answer, without_loop
+from services.summarization.cost import Shape
 from services.summarization.engine import ActionItem, Summary
 
 MINUTES = """\
@@ -77,6 +79,58 @@ def test_the_context_is_no_larger_than_needed_and_allowed(body: int, frame: int,
         assert room.notes <= room.answer
         if context < min(trained, limit):
             assert body <= room.body
+
+
+@given(
+    st.builds(
+        Shape,
+        layers=st.integers(1, 80),
+        kv_heads=st.integers(1, 64),
+        key=st.integers(1, 256),
+        value=st.integers(1, 256),
+        width=st.integers(32, 8192),
+        vocabulary=st.integers(256, 262_144),
+    ),
+    st.sampled_from(["f16", "q8_0", "q4_0"]),
+    st.integers(1, 131_072),
+    st.floats(0, 64_000),
+)
+def test_the_context_is_the_largest_that_its_memory_allows(
+    shape: Shape, kind: KvCache, wanted: int, room: float
+) -> None:
+    """Feature: summary, Property 10: a context takes no more than its room, and one step more would."""
+    context = fitting.within(wanted, shape.most_tokens(room, kind))
+    assert context <= wanted
+    if context:
+        assert shape.context_mb(context, kind) <= room * (1 + 1e-9)
+    if context < wanted:
+        assert shape.context_mb(min(wanted, context + 256), kind) > room * (1 - 1e-9)
+    assert shape.context_mb(wanted, "f16") > shape.context_mb(wanted, "q8_0") > shape.context_mb(wanted, "q4_0")
+
+
+def test_what_a_known_model_takes_is_known() -> None:
+    """Llama 3.2 3B: 28 layers, 8 heads of 128 for keys and values: 112 KB a token with 16 bits."""
+    shape = Shape(layers=28, kv_heads=8, key=128, value=128, width=3072, vocabulary=128_256)
+    assert 28 * 8 * 256 * 2 == 112 * 1024
+    assert shape.context_mb(8192, "f16") == pytest.approx(896 + 70.6, abs=1)
+    assert shape.context_mb(8192, "q8_0") == pytest.approx(476 + 70.6, abs=1)
+    assert shape.context_mb(8192, "q4_0") == pytest.approx(252 + 70.6, abs=1)
+
+
+@given(st.floats(0, 64_000), st.floats(0, 2000), st.floats(1, 64_000))
+def test_a_model_leaves_room_for_the_rest_and_keeps_its_limit(available: float, held: float, limit: float) -> None:
+    """Feature: summary, Property 11: a model's room is within what the system has and what it is allowed."""
+    unlimited, limited = (fitting.room_mb(available, held, most) for most in (0, limit))
+    assert 0 <= limited <= unlimited <= max(0.0, available - 200)
+    assert limited == 0 or held + limited < limit
+
+
+@given(st.integers(1, 4000))
+def test_the_smallest_useful_context_is_useful(frame: int) -> None:
+    """Feature: summary, Property 12: no smaller context than the smallest one can be divided."""
+    least = fitting.smallest(frame)
+    assert fitting.divide(least, frame) is not None
+    assert fitting.divide(least - 256, frame) is None
 
 
 @given(st.text(max_size=60), st.lists(st.integers(1, 4), max_size=40))
