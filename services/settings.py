@@ -314,6 +314,23 @@ def reloaded(settings: Settings) -> Settings:
     return load(settings._layers.flags)
 
 
+def check(key: str, value: object) -> None:
+    """See that a setting may have a value in config.toml.
+
+    Args:
+        key: `SECTION.FIELD`, or `folder`.
+        value: As the file would have it.
+
+    Raises:
+        SettingsError: It may not, or there is no such setting; the message names what is allowed.
+    """
+    section, _, field = key.rpartition(".")
+    values = {section: {field: value}} if section else {field: value}
+    _, problems = sound(values, Settings, _ENGINES, str(paths.config_file()))
+    if problems:
+        raise problems[0]
+
+
 def _resolved(layers: Layers, problems: tuple[SettingsError, ...]) -> Settings:
     """The settings that these layers make, with what their preset gives below them."""
     named = _check(layers.merged(), layers)
