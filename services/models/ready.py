@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os.path
 
 from services.errors import MissingModelError, ModelError
 from services.models.catalogue import EngineSpec, Job, find_engine
@@ -19,7 +19,7 @@ def obstacle(job: Job, spec: EngineSpec) -> ModelError | None:
     known = entry.model(spec.model)
     try:
         entry.check_installed()
-        if known is None and entry.takes_path and not Path(spec.model).exists():
+        if known is None and entry.takes_path and not os.path.exists(spec.model):
             raise MissingModelError(
                 f"The model {one_line(spec.model)} is not there.",
                 "Correct its path, or choose another: `sotto models list`.",

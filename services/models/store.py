@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,9 +53,10 @@ def locate(entry: EngineEntry, model: str) -> str:
 def size_of(folder: Path) -> int:
     """What the files below `folder` take, in bytes; 0 where there is none."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += path.lstat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it has gone meanwhile
+                total += os.lstat(os.path.join(place, name)).st_size
     return total
 
 

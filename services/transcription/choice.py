@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.errors import UsageError
 from services.models.catalogue import EngineSpec, engines, find_engine, parse_engine
-from services.models.store import folder_of
+from services.models.store import folder_of, size_of
 from services.text import one_line
 
 _LIGHT_MB = 500
@@ -90,5 +90,4 @@ def _memory_mb(spec: EngineSpec) -> float:
     if known is not None and known.memory_mb:
         return known.memory_mb
     folder = folder_of(spec.engine, spec.model) if known is not None else Path(spec.model)
-    on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
-    return on_disk / 1e6 * _MEMORY_OF_DISK
+    return size_of(folder) / 1e6 * _MEMORY_OF_DISK

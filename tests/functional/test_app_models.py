@@ -263,9 +263,12 @@ async def test_a_model_of_ones_own_is_chosen_by_its_path(home: Path) -> None:
         await pilot.press("enter")
         await shown(pilot, app, "A model for faster-whisper")
         line = app.screen.query_one(Input)
-        line.value = str(home / "nothing")
-        await pilot.press("enter")
-        await shown(pilot, app, "There is nothing of that name.")
+        for nothing in ("nothing", "x" * 300):
+            line.value = str(home)
+            await until(pilot, lambda: "There is nothing of that name." not in screen_text(app))
+            line.value = str(home / nothing)
+            await pilot.press("enter")
+            await shown(pilot, app, "There is nothing of that name.")
         line.value = f"{own}/"
         await pilot.press("enter")
         await until(pilot, lambda: CHOSEN in row(app, "my model"))

@@ -87,3 +87,5 @@ def test_a_file_is_told_apart_where_that_is_asked_for(tmp_path: Path) -> None:
 
 def test_what_is_no_meeting_is_told(tmp_path: Path) -> None:
     assert sotto("speakers", tmp_path).code == 1
+    too_long = sotto("speakers", "x" * 300)
+    assert (too_long.code, "There is no folder" in too_long.err) == (1, True)

@@ -35,6 +35,13 @@ def test_a_file_is_not_begun(chosen: Path) -> None:
     assert not (chosen / "recordings").exists()
 
 
+@pytest.mark.parametrize("language", ["en", "de"])  # for German it is asked whether the model would do for captions
+def test_a_path_that_no_file_system_takes_is_not_there(home: Path, language: str) -> None:
+    done = sotto("process", sample.MEETING, "--stt", f"whisper:/{'x' * 300}", "--language", language)
+    assert (done.code, done.out) == (1, "")
+    assert "is not there" in done.err
+
+
 def test_what_needs_no_speech_model_any_more_does_not_miss_one(home: Path) -> None:
     assert sotto("process", sample.MEETING, "--summary", "none").code == 0
     (folder,) = (home / "recordings").iterdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os.path
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -81,7 +82,7 @@ class OpenModel(OpenFile):
 
     async def refuse(self, typed: str) -> str:
         path = resolve(typed, self._folder)
-        return "" if await asyncio.to_thread(path.exists) else "There is nothing of that name."
+        return "" if await asyncio.to_thread(os.path.exists, path) else "There is nothing of that name."
 
 
 def _item(match: Match) -> Item:
