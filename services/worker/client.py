@@ -191,7 +191,7 @@ class Worker:
         try:
             self._channel.send(frame)
         except OSError as error:
-            raise self._died() from error
+            raise self.fate() from error
 
     def _told(self, error: SottoError) -> SottoError:
         """The child's error; one that came of a lack of memory, as such."""
@@ -212,7 +212,7 @@ class Worker:
                 "Try again; what is on disk is kept.",
             ) from None
         if frame is None:
-            raise self._died()
+            raise self.fate()
         return frame
 
     def close(self) -> None:
@@ -230,19 +230,8 @@ class Worker:
         self._process.wait()
         self._channel.close()
 
-    def _greet(self) -> None:
-        patience = Patience(self.pid)
-        while (frame := self._receive(patience)) is None:
-            continue
-        hello = frame.get("hello")
-        version = hello.get("version") if isinstance(hello, dict) else None
-        if version != protocol.VERSION:
-            raise WorkerError(
-                f"The {self.kind} process speaks version {version}, this sotto {protocol.VERSION}.",
-                "Restart sotto: it was updated while it ran.",
-            )
-
-    def _died(self) -> SottoError:
+    def fate(self) -> SottoError:
+        """Why the child has ended, as an error. One that lives on a moment later is ended."""
         deadline = time.monotonic() + _GRACE_SECONDS
         while self.alive and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -260,6 +249,18 @@ class Worker:
         if self._tight or says_refused(hint, self._limit_mb):
             return MemoryLimitError(f"{refused(self._limit_mb).message} Its process {how}.", hint)
         return WorkerDiedError(f"The {self.kind} process {how}.", hint)
+
+    def _greet(self) -> None:
+        patience = Patience(self.pid)
+        while (frame := self._receive(patience)) is None:
+            continue
+        hello = frame.get("hello")
+        version = hello.get("version") if isinstance(hello, dict) else None
+        if version != protocol.VERSION:
+            raise WorkerError(
+                f"The {self.kind} process speaks version {version}, this sotto {protocol.VERSION}.",
+                "Restart sotto: it was updated while it ran.",
+            )
 
     def __enter__(self) -> Worker:
         return self

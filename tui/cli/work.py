@@ -70,7 +70,7 @@ class Work:
         self._names: dict[str, str] = {}
         self._apart = chosen.transcription.speakers
         self._transcribing = False
-        room = ModelRoom(self._show, chosen.memory)
+        room = ModelRoom(self._show, chosen.memory.model_copy(update={"idle_seconds": 0.0}))  # a command ends at once
         self.pipeline = Pipeline(room.stt, room.llm, room.residency, self._show)
 
     def check(self, sources: Iterable[Path]) -> None:
