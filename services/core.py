@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from services.errors import ModelError, UsageError
-from services.events import Emit, Event, ModelChanged, RecordingStarted, RecordingStopped
+from services.events import Emit, Event, RecordingStarted, RecordingStopped
 from services.jobs import Jobs
-from services.lifecycle import ModelState
-from services.memory.components import LLM, STT
 from services.memory.monitor import MemoryMonitor
 from services.modelroom import ModelRoom
 from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
@@ -223,14 +221,11 @@ class Services:
         if isinstance(event, RecordingStopped):
             self.captions.end()
         self._emit_outside(event)
+        self.memory.tell(event)
         if isinstance(event, RecordingStarted):
-            self.memory.follow(event.meeting)
             if self.settings.recording.captions:
                 self._caption(event.meeting)
-        elif isinstance(event, ModelChanged) and event.new in (ModelState.READY.value, ModelState.UNLOADED.value):
-            self.memory.saw({"stt": STT, "llm": LLM}[event.model], event.freed_mb or 0.0)
         elif isinstance(event, RecordingStopped):
-            self.memory.follow(None)
             self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
 
     def _caption(self, meeting: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.memory.alert import MemoryAlert, Severity
+from services.memory.recovery import RECOVERY, Trouble
 
-_CALM_LOOKS = 2
+_CALM_LOOKS = RECOVERY[Trouble.THRESHOLD].retries
 """An alert is over when so many looks in a row found nothing of it."""
 _REMEMBERED = 50
 _RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}

@@ -15,18 +15,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from services.errors import StorageError, UsageError
-from services.events import Emit, MemoryAlerted
-from services.files import JsonLines
-from services.library.meeting import Meeting
+from services.errors import UsageError
+from services.events import (
+    Emit,
+    Event,
+    FellBack,
+    MeetingFinished,
+    MemoryAlerted,
+    ModelChanged,
+    Optimized,
+    RecordingStarted,
+    RecordingStopped,
+    StageChanged,
+)
 from services.memory.alert import MemoryAlert
 from services.memory.alerts import AlertBook
-from services.memory.components import COMPONENTS, RECORDER, TOTAL, Parts, detached_recorder, is_recorder, parts
-from services.memory.probe import Pressure, SystemMemory, peak_rss, system, usage
-from services.memory.report import log_record
-from services.memory.rules import findings, limits, thresholds
-from services.memory.snapshot import ComponentMemory, Ledger, MemorySnapshot, Recent
-from services.memory.usage import MemoryUsage
+from services.memory.diary import CAPTIONS, MODELS, PROCESSING, READY, RECORD, UNLOADED, Diary, Fallback
+from services.memory.history import History
+from services.memory.optimizer import ALERT
+from services.memory.probe import Pressure, SystemMemory, peak_rss, system
+from services.memory.rules import findings
+from services.memory.snapshot import ComponentMemory, MemorySnapshot
+from services.memory.survey import Survey
 from services.settings import MemorySettings
 
 __all__ = ["MemoryMonitor", "MemorySnapshot", "Peak", "look"]
@@ -35,9 +45,8 @@ _log = logging.getLogger("sotto.memory")
 
 _WATCHED_SECONDS = 2.0
 _PEAK_SECONDS = 0.25
-_DETACHED_SECONDS = 60.0
-"""A look through all processes for a recorder that outlived its app is dear, and rarely finds one."""
 _JOIN_SECONDS = 5.0
+_PROCESS, _TRANSCRIBE = "process", "transcribe"
 
 
 class MemoryMonitor:
@@ -59,20 +68,17 @@ class MemoryMonitor:
     ) -> None:
         self._interval = interval
         self._emit = emit
-        self._machine = machine
         self._settings: MemorySettings | None = None
         self._watched = False
-        self._pid = os.getpid() if pid is None else pid
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
-        self._ledgers: dict[str, Ledger] = {}
-        self._total = Ledger(TOTAL)
-        self._recorder: int | None = None
-        self._looked_at: float | None = None
-        self._file: JsonLines | None = None
+        self._survey = Survey(os.getpid() if pid is None else pid, machine)
         self._alerts = AlertBook()
-        self._recent = Recent()
+        self._advised: dict[str, MemoryAlert] = {}
+        self.diary = Diary()
+        """What happened to the memory since the start. Read by anybody, written by the monitor."""
+        self._history = History()
         self.latest: MemorySnapshot | None = None
         """The latest picture; None until the first measurement is done."""
 
@@ -88,125 +94,167 @@ class MemoryMonitor:
     def configure(self, settings: MemorySettings) -> None:
         """Measure, limit and warn by these settings from now on; without them there are no limits and no alerts."""
         self._settings, self._interval = settings, settings.sample_seconds
-        self._orders.put(lambda: None)  # it measures at once, by what is new
+        self._orders.put(_nothing)  # it measures at once, by what is new
 
     def watch(self, on: bool) -> None:
         """Measure every two seconds while somebody looks."""
         self._watched = on
-        self._orders.put(lambda: None)
+        self._orders.put(_nothing)
 
     def follow(self, meeting: Path | None) -> None:
         """Write every measurement to memory.jsonl in the folder `meeting` from now on; None ends it."""
-        self._orders.put(lambda: self._follow(meeting))
+        self._orders.put(lambda: self._follow(RECORD, meeting))
+
+    def checkpoint(self, name: str) -> None:
+        """Measure now, and keep it under a name: in the report, and in memory.jsonl of the meeting in work."""
+        self._orders.put(lambda: self._checkpoint(name))
 
     def saw(self, component: str, mb: float) -> None:
         """Somebody else measured `component` at a moment that counts: just before it was unloaded, say.
 
         Its peak is at least so many MB of PSS then, though no measurement of the monitor fell on it.
         """
+        self._orders.put(lambda: self._saw(component, mb))
+
+    def tell(self, event: Event) -> None:
+        """Take note of what happens to models, recordings and meetings. Returns at once."""
+        match event:
+            case ModelChanged():
+                self._orders.put(lambda: self._model_changed(event))
+            case RecordingStarted(meeting=meeting):
+                self._orders.put(lambda: self._begin(RECORD, RECORD, meeting))
+            case RecordingStopped():
+                self._orders.put(lambda: self._end(RECORD, RECORD))
+            case StageChanged(meeting=meeting, stage=stage, status="running"):
+                self._orders.put(lambda: self._begin(_PROCESS, stage, meeting))
+            case StageChanged(stage=stage, status="done" | "failed" | "skipped"):
+                self._orders.put(lambda: self._end("", stage))
+            case MeetingFinished():
+                self._orders.put(lambda: self._follow(_PROCESS, None))
+            case FellBack(model=job, old=old, new=new, reason=reason):
+                fallback = Fallback(job, old, new, reason, time.time())
+                self._orders.put(lambda: self.diary.fell_back(fallback))
+            case Optimized(result=result):
+                self._orders.put(lambda: self.diary.optimized(result))
+            case MemoryAlerted(alert=alert) if alert.key == ALERT:
+                self.advise(alert)
+            case _:
+                pass
+
+    def advise(self, alert: MemoryAlert) -> None:
+        """Show an alert that somebody else raised and told, until it is advised again as resolved."""
 
         def order() -> None:
-            self._ledgers.setdefault(component, Ledger(component)).raise_peak(mb)
-            if self.latest is not None:
-                known = self.latest.component(component)
-                self._total.raise_peak(self.latest.total.usage.pss - (known.usage.pss if known else 0.0) + mb)
+            if alert.resolved:
+                self._advised.pop(alert.key, None)
+            else:
+                self._advised[alert.key] = alert
 
         self._orders.put(order)
 
     def sample(self) -> MemorySnapshot:
         """Measure now. Called by the thread; a program that has none calls it itself."""
-        now = time.monotonic()
-        found = parts(self._pid)
-        if RECORDER not in found and (recorder := self._detached(now)) is not None:
-            found |= {RECORDER: (recorder,)}
-        for name in found:
-            self._ledgers.setdefault(name, Ledger(name))
-        names = sorted(self._ledgers, key=lambda name: (*COMPONENTS, name).index(name))
         settings = self._settings
-        allowed = limits(settings) if settings else {}
-        components = tuple(self._measure(name, found, now, allowed.get(name, 0.0)) for name in names)
-        pids = tuple(pid for component in components for pid in component.pids)
-        held = sum((c.usage for c in components), MemoryUsage())
-        total = self._total.add(now, pids, held, allowed.get(TOTAL, 0.0))
-        machine = self._machine()
-        snapshot = MemorySnapshot(
-            time.time(),
-            components,
-            total,
-            machine,
-            machine.pressure(*thresholds(settings)) if settings else machine.pressure(),
-            recent=self._recent.add(now, held.pss),
-        )
-        if settings:
-            told = self._alerts.look(snapshot.time, findings(snapshot, settings, self._alerts.severities))
-            snapshot = replace(snapshot, alerts=self._alerts.open)
+        snapshot = self._survey.look(settings)
+        self.diary.see(snapshot)
+        told: list[MemoryAlert] = []
+        if settings is not None:
+            found = [*findings(snapshot, settings, self._alerts.severities), *self._survey.troubles]
+            told = self._alerts.look(snapshot.time, [*found, *self.diary.lingering(snapshot)])
+            advised = {key: alert for key, alert in self._advised.items() if key not in self._alerts.severities}
+            snapshot = replace(snapshot, alerts=(*self._alerts.open, *advised.values()))
         self.latest = snapshot  # before anybody is told, so that who is told finds it
-        for alert in told if settings else ():
-            self._tell(alert)
+        for alert in told:
+            self._warn(alert)
         return snapshot
 
-    def _tell(self, alert: MemoryAlert) -> None:
+    def _warn(self, alert: MemoryAlert) -> None:
         said = "over" if alert.resolved else alert.severity.value
         _log.log(logging.INFO if alert.resolved else logging.WARNING, "%s: %s %s", said, alert.key, alert.message)
         if self._emit is not None:
             self._emit(MemoryAlerted(alert))
 
-    def _measure(self, name: str, found: Parts, now: float, limit: float) -> ComponentMemory:
-        held = {pid: usage(pid) for pid in found.get(name, ())}
-        # What has ended and nobody has reaped yet is no longer running.
-        pids = tuple(pid for pid, memory in held.items() if memory != MemoryUsage())
-        return self._ledgers[name].add(now, pids, sum(held.values(), MemoryUsage()), limit)
-
-    def _detached(self, now: float) -> int | None:
-        if self._recorder is not None and not is_recorder(self._recorder):
-            self._recorder = None
-        if self._recorder is None and (self._looked_at is None or now - self._looked_at >= _DETACHED_SECONDS):
-            self._looked_at = now
-            self._recorder = detached_recorder(self._pid)
-        return self._recorder
-
     def _run(self) -> None:
         while not self._stopping:
-            self._append(self.sample())
+            self._measure()
             try:
                 order = self._orders.get(timeout=self._every())
             except queue.Empty:
                 continue
             order()
-        self._end_file()
+        self._history.close()
 
-    def _every(self) -> float:
-        """Seconds to the next measurement: two while somebody looks, or while memory is short."""
+    def _measure(self, at_once: bool = False) -> MemorySnapshot:
+        snapshot = self.sample()
+        self._history.measured(snapshot, time.monotonic(), at_once)
+        return snapshot
+
+    def _every(self) -> float | None:
+        """Seconds to the next measurement; None where the settings want none before something happens."""
+        settings = self._settings
+        if settings is not None and not settings.enable_monitoring and not self.diary.loaded:
+            return None
         pressed = self.latest is not None and self.latest.pressure in (Pressure.HIGH, Pressure.CRITICAL)
-        return min(self._interval, _WATCHED_SECONDS) if self._watched or pressed else self._interval
+        quick = self._watched or pressed or self.diary.busy
+        return min(self._interval, _WATCHED_SECONDS) if quick else self._interval
 
     def _stop(self) -> None:
-        self._append(self.sample())
+        self._measure(at_once=True)
         self._stopping = True
 
-    def _follow(self, meeting: Path | None) -> None:
-        self._append(self.sample())
-        self._end_file()
-        if meeting is not None:
-            try:
-                self._file = JsonLines(Meeting(meeting).memory)
-            except StorageError as error:
-                _log.warning("%s", error)
-
-    def _append(self, snapshot: MemorySnapshot) -> None:
-        if self._file is None:
+    def _follow(self, work: str, meeting: Path | None) -> None:
+        settings = self._settings
+        wanted = meeting if settings is None or settings.memory_report else None
+        if self._history.follows(work, wanted):
             return
-        try:
-            self._file.append(log_record(snapshot))
-        except StorageError as error:
-            # The figures are not worth a failed meeting; the recorder will say that the disk is full.
-            _log.warning("%s", error)
-            self._end_file()
+        self._measure(at_once=True)
+        self._history.follow(work, wanted)
+        if wanted is not None and self.latest is not None:
+            self._history.measured(self.latest, time.monotonic(), at_once=True)
 
-    def _end_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _begin(self, work: str, operation: str, meeting: Path) -> None:
+        self._follow(work, meeting)
+        self.diary.begin(time.time(), operation, meeting.name)
+
+    def _end(self, work: str, operation: str) -> None:
+        if self.diary.running(operation):
+            self._measure(at_once=True)
+            over = self.diary.end(time.time(), operation)
+            if over is not None:
+                self._history.operation(over)
+        if work:
+            self._follow(work, None)
+
+    def _checkpoint(self, name: str) -> None:
+        snapshot = self.sample()
+        self._history.checkpoint(self.diary.checkpoint(name, snapshot), snapshot)
+
+    def _saw(self, component: str, mb: float) -> None:
+        self._survey.raise_peak(component, mb)
+        if self.latest is not None:
+            known = self.latest.component(component)
+            rest = self.latest.total.usage.pss - (known.usage.pss if known else 0.0)
+            self.diary.saw(component, mb, rest + mb)
+
+    def _model_changed(self, event: ModelChanged) -> None:
+        now, job = time.time(), event.model
+        if event.freed_mb is not None:
+            self._saw(MODELS[job], event.freed_mb)
+        point = self.diary.model(now, job, event.engine, event.new, event.reason, event.freed_mb)
+        if event.old == UNLOADED:
+            self.diary.begin(now, f"load {job}", event.engine)
+        elif event.new in (READY, UNLOADED):
+            self._end("", f"load {job}")
+        if job == "stt" and event.new == PROCESSING and not self.diary.running(_TRANSCRIBE):
+            self.diary.begin(now, CAPTIONS, event.engine)
+        elif job == "stt" and event.new != PROCESSING:
+            self._end("", CAPTIONS)
+        if point:
+            self._checkpoint(point)
+
+
+def _nothing() -> None:
+    """An order after which the monitor measures, as after any."""
 
 
 class Peak:

@@ -92,18 +92,25 @@ def machine_mb() -> float:
     return psutil.virtual_memory().total / _MB
 
 
-def usage(pid: int) -> MemoryUsage:
+def usage(pid: int, retries: int = 0) -> MemoryUsage:
     """What process `pid` holds now.
+
+    Args:
+        pid: The process.
+        retries: So often it is tried again where the kernel refuses: for a moment it does while a program is started.
 
     Returns:
         All zero for a process that has ended: what is gone holds nothing. `estimated` where the kernel does not tell
         its PSS; a process that cannot be read at all is zero and `estimated`.
     """
-    try:
-        return _from_rollup(pid)
-    except (OSError, KeyError, ValueError):
-        # It has ended; or it is another user's; or the system is not Linux, or one before 5.3, which does not split.
-        return _estimate(pid)
+    for _ in range(retries + 1):
+        try:
+            return _from_rollup(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            break  # it has ended; or the system is not Linux, or one before 4.14
+        except (OSError, KeyError, ValueError):
+            continue  # it is another user's, or a kernel before 5.3, which does not split, or we have no file left
+    return _estimate(pid)
 
 
 def _from_rollup(pid: int) -> MemoryUsage:
@@ -130,7 +137,7 @@ def _estimate(pid: int) -> MemoryUsage:
         shared = info.shared if sys.platform == "linux" else info.rss - process.memory_full_info().uss
     except psutil.NoSuchProcess:
         return MemoryUsage()
-    except psutil.AccessDenied:
+    except (psutil.Error, OSError):
         return MemoryUsage(estimated=True)
     if not info.rss:  # it has ended, and nobody has asked how yet
         return MemoryUsage()

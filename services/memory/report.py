@@ -40,7 +40,7 @@ def to_json(snapshot: MemorySnapshot) -> dict[str, Any]:
     `system`, `pressure`."""
     system = snapshot.system
     return {
-        "time": _iso(snapshot),
+        "time": iso(snapshot.time),
         "components": [_component(component) for component in snapshot.components],
         "total": _component(snapshot.total),
         "system": {
@@ -60,7 +60,7 @@ def to_json(snapshot: MemorySnapshot) -> dict[str, Any]:
 def log_record(snapshot: MemorySnapshot) -> dict[str, Any]:
     """A line of memory.jsonl: what runs, in MB of PSS."""
     return {
-        "time": _iso(snapshot),
+        "time": iso(snapshot.time),
         "pss_mb": {c.name: round(c.usage.pss, 1) for c in snapshot.components if c.running},
         "total_mb": round(snapshot.total.usage.pss, 1),
         "available_mb": round(snapshot.system.available, 1),
@@ -102,5 +102,6 @@ def _align(cell: str, column: int, width: int) -> str:
     return cell.ljust(width) if column in (0, len(_HEAD) - 1) else cell.rjust(width)
 
 
-def _iso(snapshot: MemorySnapshot) -> str:
-    return datetime.fromtimestamp(snapshot.time).astimezone().isoformat(timespec="seconds")
+def iso(seconds: float) -> str:
+    """Seconds since the epoch as a time with its zone, to the second."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from services.memory.alert import MemoryAlert, Severity
 from services.memory.components import COMPONENTS, LLM, STT, SYSTEM, TOTAL
 from services.memory.probe import Pressure
+from services.memory.recovery import Trouble, alert_of
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.settings import MemorySettings
 
@@ -125,14 +126,8 @@ def _growth(component: ComponentMemory) -> Iterator[MemoryAlert]:
 
 def _order_of_thresholds(settings: MemorySettings) -> MemoryAlert:
     warning, critical = settings.warning_threshold, settings.critical_threshold
-    return MemoryAlert(
-        "configuration",
-        Severity.INFO,
-        SYSTEM,
-        f"The warning at {warning:g}% lies above the critical {critical:g}%: {critical:g}% counts for both.",
-        "Set `memory.warning_threshold` below `memory.critical_threshold`.",
-        "memory_details",
-    )
+    said = f"The warning at {warning:g}% lies above the critical {critical:g}%: {critical:g}% counts for both."
+    return alert_of(Trouble.CONFIGURATION, SYSTEM, said, about="thresholds")
 
 
 def _severity(share: float, warning: float, critical: float, was: Severity | None, slack: float) -> Severity | None:

@@ -202,7 +202,7 @@ def test_thresholds_in_the_wrong_order_are_told_and_the_critical_one_counts() ->
     assert thresholds(chosen) == (70.0, 70.0)
     found = {a.key: a for a in findings(picture(75.0), chosen, {})}
     assert found["pressure"].severity is Severity.CRITICAL
-    assert found["configuration"].severity is Severity.INFO
+    assert found["configuration thresholds"].severity is Severity.INFO
 
 
 def test_a_program_that_is_not_ours_gets_other_advice() -> None:
