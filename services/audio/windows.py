@@ -6,7 +6,7 @@ each word is whole in one of them at least; `services.transcription.seams` joins
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,15 @@ class Policy:
     off: float = 0.25
     overlap: float = 2.0
 
+    def within(self, longest: float) -> Policy:
+        """The same with windows of at most so many seconds; 0 leaves it as it is. Below 4 s no sentence is left."""
+        if not longest or longest >= self.longest:
+            return self
+        longest = max(longest, min(self.longest, _SHORTEST_LONGEST))
+        return replace(self, longest=longest, target=self.target * longest / self.longest)
+
+
+_SHORTEST_LONGEST = 4.0
 
 _SURE_SILENCE = 3
 """Frames (96 ms) without speech that lie between words: the closure of a "t" or "k" inside one is shorter."""

@@ -3,10 +3,11 @@
 Methods:
     load        engine, model, options (of `EngineOptions`) -> load_s
     transcribe  path (a file or a meeting's folder), language, from_window, known (what was told of the language at
-                that window), spans (of a meeting: [start, end] by speaker, nothing else is transcribed then)
-                -> items {"segment": ..., "batch": ...} in order of their start, with "language" in the first of a
-                batch where that is found out, with "voice" where speakers are told apart; duration_s, speech_s,
-                windows, language, channels, warnings
+                that window), spans (of a meeting: [start, end] by speaker, nothing else is transcribed then), covered
+                (seconds by speaker: up to there another engine has done it, and windows count from there)
+                -> items {"segment": ..., "batch": ...} in order of their start, with "covered" in the first of a
+                batch, and "language" where that is found out, with "voice" where speakers are told apart; duration_s,
+                speech_s, windows, language, channels, warnings
     speakers    transcript (a file in the making) -> speakers: of each segment the number, from 1 on, or 0
     follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
                 {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
@@ -52,6 +53,7 @@ class SpeechHost:
         self._engine: SpeechEngine | None = None
         self._detector: Callable[[], VoiceDetector] | None = None
         self._apart = False
+        self._window_s = 0.0
         self._prints: VoicePrints | None = None
 
     def methods(self) -> dict[str, Method]:
@@ -77,7 +79,7 @@ class SpeechHost:
         engine: SpeechEngine = engine_class(entry)(locate(entry, model), options)
         engine.load()
         self._entry, self._model, self._engine = entry, model, engine
-        self._detector, self._apart = detectors(), options.speakers
+        self._detector, self._apart, self._window_s = detectors(), options.speakers, options.window_s
         return {"load_s": round(time.monotonic() - begun, 3)}
 
     def unload(self, args: Json, call: Call) -> Json:
@@ -97,14 +99,14 @@ class SpeechHost:
         Raises:
             AudioFileError, StorageError, UsageError, ModelError, CancelledError
         """
-        spans = _spans(args.get("spans"))
+        spans, covered = _spans(args.get("spans")), _covered(args.get("covered"))
         source = open_source(Path(str(args["path"])), _part(spans))
         try:
             understanding = self._understanding(str(args["language"]), args.get("known"))
             self._attend(call)
-            front = self._front(source.start, spans)
+            front = self._front(source.start, spans, covered)
             prints, missing = self._voice_prints() if spans is None else (None, [])
-            done = Run(understanding, front, source, call, int(args.get("from_window", 0)), prints).run()
+            done = Run(understanding, front, source, call, int(args.get("from_window", 0)), prints, covered).run()
             return done | {"warnings": [*done["warnings"], *missing]}
         finally:
             source.close()
@@ -154,14 +156,19 @@ class SpeechHost:
             raise ModelError("No speech engine is loaded.")
         return self._entry, self._engine, self._detector
 
-    def _front(self, start: float, spans: Spans | None) -> Callable[[ChannelPlan], FrontEnd]:
-        """What makes the front end for a file once its channels are known."""
+    def _front(
+        self, start: float, spans: Spans | None, covered: Mapping[str, float]
+    ) -> Callable[[ChannelPlan], FrontEnd]:
+        """What makes the front end for a file once its channels are known.
+
+        Whatever is covered, all of it is read: so level and voice detection are the same as for the engine before.
+        """
         _, engine, detector = self._loaded()
 
         def make(plan: ChannelPlan) -> FrontEnd:
             sources = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
-            wanted = None if spans is None else {group.speaker: spans.get(group.speaker, ()) for group in plan.groups}
-            return FrontEnd(sources, detector, engine.policy, start, spans=wanted)
+            wanted = {group.speaker: wanted_of(group.speaker, start, spans, covered) for group in plan.groups}
+            return FrontEnd(sources, detector, engine.policy.within(self._window_s), start, spans=wanted)
 
         return make
 
@@ -180,6 +187,17 @@ def _spans(told: Any) -> Spans | None:
     if told is None:
         return None
     return {str(speaker): tuple((float(start), float(end)) for start, end in own) for speaker, own in told.items()}
+
+
+def _covered(told: Any) -> dict[str, float]:
+    return {str(speaker): float(end) for speaker, end in (told or {}).items()}
+
+
+def wanted_of(speaker: str, start: float, spans: Spans | None, covered: Mapping[str, float]) -> list[Span]:
+    """What is left to transcribe of a speaker."""
+    own: Sequence[Span] = ((start, math.inf),) if spans is None else spans.get(speaker, ())
+    done = covered.get(speaker, start)
+    return [(max(begin, done), end) for begin, end in own if end > done]
 
 
 def _part(spans: Spans | None) -> Span:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from services.audio.front import FrontEnd, Heard
@@ -38,12 +39,14 @@ class _Arrived:
         heard: The window.
         speech: Whether it holds speech.
         next: No window after it begins before this time, in seconds.
+        covered: How far each speaker is covered by the windows before it, in seconds: no later one begins earlier.
     """
 
     number: int
     heard: Heard
     speech: bool
     next: float
+    covered: Mapping[str, float]
 
 
 _log = logging.getLogger("sotto.transcription")
@@ -59,6 +62,7 @@ class Run:
         call: Receives the items.
         first: Number of the first window to work on: what was said before it is known already.
         prints: Tells the voices in one channel apart, where that is wanted.
+        covered: How far each speaker was covered by another run, in seconds; the front end begins there.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Run:
         call: Call,
         first: int,
         prints: VoicePrints | None = None,
+        covered: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._understanding = understanding
         self._front = front
@@ -78,7 +83,9 @@ class Run:
         self._prints = prints
         self._settling = Settling()
         self._state = understanding.state  # at the start of the batch
+        self._covered = covered  # likewise
         self._told = -1  # the last batch of which something was told
+        self._ends = dict(covered)
         self._speech = 0.0
         self._arrived = 0
         self._windows = 0
@@ -114,13 +121,14 @@ class Run:
 
     def _read(self, plan: ChannelPlan) -> None:
         """The second pass: windows of speech, and what is said in them. One is read while others are worked on."""
+        self._ends = {group.speaker: self._ends.get(group.speaker, 0.0) for group in plan.groups}
         with closing(in_order(self._windows_of(plan), self._work, self._understanding.at_once)) as worked_on:
             for arrived, (pieces, state) in worked_on:
                 self._call.check()
                 batch, heard = self._settling.batch, arrived.heard
                 self._tell(self._settling.arrive(arrived.number, heard.window), batch)
                 if self._settling.batch != batch:
-                    self._state = state
+                    self._state, self._covered = state, arrived.covered
                 self._settling.understood(arrived.number, heard.speaker, heard.window, pieces)
                 self._tell(self._settling.settle(arrived.next), self._settling.batch)
         self._tell(self._settling.flush(), self._settling.batch)
@@ -149,6 +157,8 @@ class Run:
             window = heard.window
             number = self._arrived
             self._arrived += 1
+            covered = {speaker: round(max(end, window.start), 3) for speaker, end in self._ends.items()}
+            self._ends[heard.speaker] = window.end
             speech = holds_speech(window)
             if speech:
                 self._windows += 1
@@ -156,7 +166,7 @@ class Run:
             else:
                 _log.info("no speech at %.1f s: certainty %.2f, peak %.2f", window.start, window.certainty, window.peak)
             if number >= self._first:
-                yield _Arrived(number, heard, speech, begins)
+                yield _Arrived(number, heard, speech, begins, covered)
 
     def _work(self, arrived: _Arrived) -> tuple[list[Piece], dict[str, Any] | None]:
         """What is said in a window, and what was known of the language before it. Called by another thread."""
@@ -171,6 +181,8 @@ class Run:
         for each in settled:
             segment = _within(segment_of(each.piece, each.speaker), self._seconds)
             item = {"segment": segment.to_dict(), "batch": batch}
+            if batch != self._told:
+                item["covered"] = self._covered
             if self._state is not None and batch != self._told:
                 item["language"] = self._state
             if each.piece.voice and not each.speaker:

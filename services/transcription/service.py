@@ -14,7 +14,7 @@ from services.library.meeting import Meeting
 from services.library.segments import Segment, read_segments
 from services.models.catalogue import EngineSpec
 from services.residency import Residency
-from services.transcription.checkpoint import finish, take_up
+from services.transcription.checkpoint import Work, finish, take_up
 from services.transcription.labels import put_labels
 from services.transcription.live import Span
 from services.worker.handler import Json
@@ -31,13 +31,17 @@ class Transcription:
         duration_s: Length of the audio.
         segments: How many segments were written.
         language: ISO 639-1 code of what was spoken, where that is known; else empty.
-        warnings: What was wrong with the file, where it could be read all the same.
+        warnings: What was wrong with the file, where it could be read all the same; why another engine took over.
+        windows: How many windows of speech engines were given.
+        engines: Labels of the engines that wrote it, one after another.
     """
 
     duration_s: float
     segments: int
     language: str = ""
     warnings: tuple[str, ...] = ()
+    windows: int = 0
+    engines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Transcriber:
         on_progress: Callable[[float, float, str], None],
         cancel: threading.Event,
         part: Part | None = None,
+        take_over: str | None = None,
     ) -> Transcription:
         """Write the final transcript of `meeting`; where a run like this one was interrupted, go on from there.
 
@@ -87,14 +92,15 @@ class Transcriber:
             on_progress: Takes seconds done, seconds in all, and what is being done.
             cancel: Set it to end early; segments so far stay on disk.
             part: Transcribe this only, into a file of its own, and tell nothing of it.
+            take_over: Why this engine goes on where another one stopped; None where it does not.
 
         Raises:
             CancelledError, AudioFileError, StorageError, ModelError, WorkerError
         """
         path = part.path if part else meeting.transcript
         spans = {speaker: list(own) for speaker, own in part.spans.items()} if part else None
-        checkpoint = take_up(meeting, path, source, _how(spec, language, spans))
-        if part is None:
+        checkpoint = take_up(meeting, path, work_of(source, spec, language, spans), take_over)
+        if part is None and take_over is None:
             self.tell(meeting)
         count = checkpoint.segments
         with JsonLines(path) as transcript:
@@ -102,7 +108,8 @@ class Transcriber:
             def keep(item: Json) -> None:
                 nonlocal count
                 segment = Segment.from_dict(item["segment"])
-                transcript.append(segment.to_dict() | {key: item[key] for key in item if key != "segment"})
+                of_batch = {key: item[key] for key in item if key != "segment"}
+                transcript.append(segment.to_dict() | of_batch | {"batch": checkpoint.base + int(item["batch"])})
                 count += 1
                 if part is None:
                     self._emit(SegmentReady(meeting.folder, segment, preview=False))
@@ -116,6 +123,7 @@ class Transcriber:
                         "from_window": checkpoint.window,
                         "known": checkpoint.language,
                         "spans": spans,
+                        "covered": checkpoint.covered,
                     },
                     on_item=keep,
                     on_progress=on_progress,
@@ -131,7 +139,9 @@ class Transcriber:
             float(result["duration_s"]),
             count,
             str(result["language"]),
-            tuple(str(warning) for warning in result["warnings"]),
+            (*checkpoint.told, *(str(warning) for warning in result["warnings"])),
+            checkpoint.base + int(result["windows"]),
+            checkpoint.engines,
         )
 
     def tell(self, meeting: Meeting) -> None:
@@ -149,8 +159,8 @@ def _speakers(
     return [int(number) for number in told["speakers"]]
 
 
-def _how(spec: EngineSpec, language: str, spans: Mapping[str, Sequence[Span]] | None = None) -> Json:
-    """All that the words of a transcript depend on beside the audio; without the key to a server, which is a secret."""
+def work_of(source: Path, spec: EngineSpec, language: str, spans: Mapping[str, Sequence[Span]] | None = None) -> Work:
+    """All that the words of a transcript depend on; without the key to a server, which is a secret."""
     options = spec.options.to_dict() if spec.options else {}
-    engine: Json = {"engine": spec.engine, "model": spec.model, "language": language, "spans": spans}
-    return engine | options | {"api_key": ""}
+    engine: Json = {"engine": spec.engine, "model": spec.model}
+    return Work(source, {"language": language, "spans": spans}, engine | options | {"api_key": ""}, spec.label)

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ from services.models.options import EngineOptions
 from services.residency import Residency
 from services.sample import MEETING
 from services.transcription.checkpoint import Checkpoint, finish, take_up
-from services.transcription.service import Transcriber, Transcription, _how
+from services.transcription.service import Transcriber, Transcription, work_of
 from tests.models.fixtures import scripted_whisper as scripted_whisper
 from tests.models.whisper_ct2 import Recipe
 
 _SPEC = EngineSpec("moonshine", "tiny-en", EngineOptions())
+_GREEDY = EngineSpec("moonshine", "tiny-en", EngineOptions(beam=1))
+_FRESH = Checkpoint(engines=(_SPEC.label,))
 _INTERRUPTED_AFTER = 5
 
 
@@ -91,7 +94,7 @@ def _marked(transcript: bytes) -> bytes:
 )
 def test_cut_anywhere_the_next_run_completes_it(runs: Runs, whole: bytes, share: float, kept: bool) -> None:
     meeting = runs.meeting()
-    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en")) == _FRESH
     meeting.transcript.write_bytes(_marked(whole)[: int(len(whole) * share)])
     runs.run(meeting)
     assert meeting.transcript.read_bytes() == (_marked(whole) if kept else whole)
@@ -112,7 +115,7 @@ def test_a_killed_engine_costs_no_more_than_the_window_at_hand(runs: Runs, whole
 
 def test_what_was_kept_is_told_again_to_who_listens_now(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
+    take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en"))
     meeting.transcript.write_bytes(whole[: len(whole) // 2])
     runs.run(meeting)
     told = [event.segment.text for event in runs.events if isinstance(event, SegmentReady)][runs.after :]
@@ -132,18 +135,18 @@ def test_a_cancelled_run_is_taken_up_like_a_killed_one(runs: Runs, whole: bytes)
 
 def test_what_other_options_wrote_is_not_taken_up(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en") | {"beam": 1})
+    take_up(meeting, meeting.transcript, work_of(MEETING, _GREEDY, "en"))
     meeting.transcript.write_bytes(whole.replace(b'"text":"', b'"text":"WRONG '))
-    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en")) == _FRESH
     assert not meeting.transcript.exists()
 
 
 def test_a_finished_transcript_is_no_checkpoint(runs: Runs, whole: bytes) -> None:
     meeting = runs.meeting()
-    take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
+    take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en"))
     meeting.transcript.write_bytes(whole)
     finish(meeting)
-    assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint()
+    assert take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en")) == _FRESH
 
 
 def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> None:
@@ -154,9 +157,11 @@ def test_lines_that_are_damaged_or_out_of_order_end_what_is_kept(runs: Runs) -> 
     ]
     for damage in (b'{"start":3,"end":4,"te\n', b'{"start":3,"end":4,"text":"four","batch":1}\n', b"[]\n", b"{}\n"):
         meeting = runs.meeting()
-        take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en"))
+        take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en"))
         meeting.transcript.write_bytes(b"".join([*lines, damage, *lines]))
-        assert take_up(meeting, meeting.transcript, MEETING, _how(_SPEC, "en")) == Checkpoint(2, 1, {"language": "de"})
+        assert take_up(meeting, meeting.transcript, work_of(MEETING, _SPEC, "en")) == replace(
+            _FRESH, window=2, segments=1, language={"language": "de"}
+        )
         assert meeting.transcript.read_bytes() == lines[0]
 
 
@@ -171,7 +176,7 @@ def test_what_was_known_of_the_language_is_taken_up_too(runs: Runs, scripted_whi
     assert states[-1]["language"] == "de"
     for share in (0.3, 0.7):
         meeting = runs.meeting()
-        take_up(meeting, meeting.transcript, MEETING, _how(spec, "auto"))
+        take_up(meeting, meeting.transcript, work_of(MEETING, spec, "auto"))
         meeting.transcript.write_bytes(whole[: int(len(whole) * share)])
         runs.run(meeting, spec, "auto")
         assert meeting.transcript.read_bytes() == whole
