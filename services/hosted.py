@@ -51,6 +51,8 @@ class HostedModel:
         """The most that the model which is loaded, or was last, held at one measurement, in MB of PSS."""
         self.used_at = 0.0
         """When its last user was done with it, in seconds of the monotonic clock."""
+        self.facts: Json = {}
+        """What the engine told of the model when it was loaded; empty while none is."""
 
     @property
     def status(self) -> ModelStatus:
@@ -136,7 +138,7 @@ class HostedModel:
             worker = Worker(self.name, limit_mb=limit)
             with self._worker_lock:
                 self._worker = worker
-            worker.call("load", self._args, cancel=cancel)
+            self.facts = worker.call("load", self._args, cancel=cancel)
         except (SottoError, OSError, RuntimeError) as error:  # the system has no room for a process or a thread
             self._drop()
             self._lifecycle.to(ModelState.UNLOADED, reason=str(error))
@@ -212,5 +214,6 @@ class HostedModel:
     def _drop(self) -> None:
         with self._worker_lock:
             worker, self._worker = self._worker, None
+        self.facts = {}
         if worker is not None:
             worker.close()
