@@ -93,6 +93,11 @@ def disk_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"{path} cannot be written: {reason}.", hint)
 
 
+def read_error(path: Path, error: OSError) -> StorageError:
+    """The sentence for an `OSError` when `path` was to be read."""
+    return StorageError(f"{path} cannot be read: {error.strerror or error}.", "Look at its permissions.")
+
+
 _HINTS = {
     errno.ENOSPC: "Free some space or choose another folder, then try again.",
     errno.EDQUOT: "Free some space or choose another folder, then try again.",
@@ -172,7 +177,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.", "Look at its permissions.") from error
+        raise read_error(path, error) from error
     with file:
         for line in file:
             try:

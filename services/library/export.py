@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.errors import StorageError
-from services.files import write_stream
+from services.files import read_error, write_stream
 from services.library.cues import cues
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
@@ -81,7 +81,10 @@ def contents_of(meeting: Meeting) -> Contents:
         StorageError: It cannot be read.
     """
     info = meeting.info()
-    summary = meeting.summary.read_text(encoding="utf-8", errors="replace") if meeting.summary.is_file() else ""
+    try:
+        summary = meeting.summary.read_text(encoding="utf-8", errors="replace") if meeting.summary.is_file() else ""
+    except OSError as error:
+        raise read_error(meeting.summary, error) from error
     return Contents(
         title=meeting.title,
         created=one_line(str(info.get("created", ""))),

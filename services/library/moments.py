@@ -20,8 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from services.errors import StorageError
-from services.files import JsonLines, disk_error
+from services.files import JsonLines, disk_error, read_error
 from services.library.meeting import Meeting
 from services.text import clock, one_line
 
@@ -155,7 +154,7 @@ def _lines(path: Path) -> Iterator[bytes]:
                 while not whole and (more := file.readline(LONGEST_LINE)):
                     whole = more.endswith(b"\n")
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.", "Look at its permissions.") from error
+        raise read_error(path, error) from error
 
 
 def note_of(line: bytes) -> Moment | None:

@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from services.errors import AudioFileError, SottoError, StorageError
+from services.errors import AudioFileError, SottoError
 from services.events import Stage, StageStatus
+from services.files import read_error
 from services.library.marker import Marker, look
 from services.library.meeting import UNTITLED, Meeting
 from services.memory.components import is_app, is_recorder
@@ -65,7 +66,7 @@ def find(folder: Path) -> list[Unfinished]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StorageError(f"{folder} cannot be read: {error.strerror}.", "Look at its permissions.") from error
+        raise read_error(folder, error) from error
     looked = (unfinished(Meeting(each)) for each in folders)
     return sorted((each for each in looked if each is not None), key=lambda each: (each.started, each.meeting))
 

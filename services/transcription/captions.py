@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.errors import CancelledError, SottoError, WorkerDiedError
 from services.events import CaptionChanged, Emit, Failed, SegmentReady
-from services.files import JsonLines
+from services.files import JsonLines, disk_error
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment
@@ -85,6 +85,8 @@ class Captions:
             _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
             self._emit(no_captions(error))
+        except OSError as error:  # the folder was moved away while another program wrote the captions
+            self._emit(no_captions(disk_error(meeting.live, error)))
 
     def _watch(self, meeting: Meeting, live: JsonLines, end: threading.Event) -> None:
         """Show what another program understands, as long as there is one: two would write every word twice."""
@@ -150,5 +152,5 @@ def _segment(line: bytes) -> Segment | None:
     """The segment in a line of live.jsonl; None for a line of another kind."""
     try:
         return Segment.from_dict(json.loads(line))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None

@@ -83,6 +83,14 @@ async def test_a_transcription_that_came_to_nothing_says_so(meeting: Meeting) ->
     assert not list(meeting.folder.glob("*.md"))
 
 
+async def test_a_summary_that_cannot_be_read_is_told(meeting: Meeting) -> None:
+    meeting.summary.symlink_to("/proc/self/mem")  # what lies at its beginning is nobody's to read
+    async with running((80, 24)) as (app, pilot):
+        await written_up(app, pilot, meeting)
+        await pilot.press("e", "enter")
+        await until(pilot, lambda: "summary.md cannot be read" in toasts(app))
+
+
 def test_a_file_that_is_nobodys_is_kept(meeting: Meeting) -> None:
     link = meeting.folder / f"{meeting.folder.name}.json"
     link.symlink_to(meeting.folder / "nowhere")

@@ -15,11 +15,15 @@ import pytest
 from services import settings
 from services.core import Services
 from services.events import Event, Failed, MeetingFinished, ModelChanged, SegmentReady
-from services.files import read_json_lines
+from services.files import JsonLines, read_json_lines
+from services.hosted import HostedModel
 from services.library.meeting import Meeting
-from services.library.segments import SPEAKERS, as_text, read_segments
+from services.library.segments import SPEAKERS, Segment, as_text, read_segments
 from services.lifecycle import ModelState
+from services.models.catalogue import EngineSpec
+from services.residency import Residency
 from services.sample import MEETING
+from services.transcription.captions import Captions
 from services.transcription.live import heard_spans, settled_segments
 from tests.functional.waiting import until
 from tests.models.fixtures import scripted_whisper
@@ -162,6 +166,27 @@ def test_a_model_that_is_not_there_costs_the_captions_only(house: Callable[..., 
     until(lambda: status.latest is not None and status.latest.seconds > 5)
     here.finish()
     assert "morning" in as_text(read_segments(here.meeting.transcript))
+
+
+def test_a_folder_that_goes_while_another_writes_the_captions_is_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+    stt = HostedModel("stt", events.append)
+    captions = Captions(stt, Residency((stt,)), events.append)
+    meeting = Meeting.create(tmp_path, "Meeting")
+    with JsonLines(meeting.live) as other:
+        assert other.lock()
+        captions.start(meeting.folder, EngineSpec("moonshine", "tiny-en"), "en")
+
+        def told() -> bool:  # what was there when it began to watch is told by nobody
+            other.append({"text": 1, "start": 10**400, "end": 0}, Segment(0.0, 1.0, "Good morning.").to_dict())
+            return any(isinstance(event, SegmentReady) for event in events)
+
+        until(told)
+        meeting.folder.rename(tmp_path / "elsewhere")
+        until(lambda: any(isinstance(event, Failed) for event in events))
+    captions.close()
+    (failed,) = [event.error for event in events if isinstance(event, Failed)]
+    assert failed.message.startswith("No captions: ")
 
 
 def test_single_pass_keeps_the_captions_and_adds_what_is_missing(house: Callable[..., House]) -> None:
