@@ -77,7 +77,7 @@ def convert(source: Path, target: Path, step: Step) -> Converted:
                 os.fsync(fd)
                 if frames != expected:
                     raise AudioFileError(f"{audio.name} changed while it was read.", "Try again when it is complete.")
-                if soundfile.info(temporary).frames != frames:
+                if soundfile.info(os.fsencode(temporary)).frames != frames:
                     raise _refused(target)
             finally:
                 os.close(fd)

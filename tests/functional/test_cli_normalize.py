@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -13,11 +14,10 @@ import soundfile
 import soxr
 
 from services.audio.convert import convert
-from services.audio.normalise import survey
 from services.errors import AudioFileError, CancelledError, SottoError, StorageError
 from tests import speechset
 from tests.functional.command import sotto
-from tests.unit.sound_files import Block, tone, wav
+from tests.unit.sound_files import Block, survey, tone, wav
 
 HEAVY = ("av", "onnxruntime", "faster_whisper", "moonshine_voice", "textual", "pydantic", "psutil", "sounddevice")
 
@@ -54,6 +54,13 @@ def test_every_sample_is_there_and_right(home: Path, tmp_path: Path, name: str, 
     assert np.sqrt(np.mean((heard[: len(expected)] - expected) ** 2)) < 1 / 32768
     assert frames == 1 or np.abs(heard).max() == pytest.approx(0.9, abs=0.01)
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_that_is_no_text_is_a_name(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / os.fsdecode(b"out-\xff.wav")
+    done = sotto("normalize", stereo(tmp_path / "in.wav"), target)
+    assert (done.code, done.err) == (0, "")
+    assert target.stat().st_size > 90_000
 
 
 def test_two_people_in_two_channels_are_both_in_it(tmp_path: Path) -> None:
