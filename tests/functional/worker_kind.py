@@ -46,6 +46,15 @@ def _hold(args: Json, _: Call) -> Json:
     return {}
 
 
+def _work(args: Json, call: Call) -> Json:
+    """Hold memory until it is cancelled."""
+    held = b"x" * (int(args["mb"]) * 1024 * 1024)
+    call.item({"begun": len(held)})
+    while True:
+        call.check()
+        time.sleep(0.01)
+
+
 def _sleep(_: Json, call: Call) -> Json:
     call.item({"begun": True})
     time.sleep(3600)
@@ -64,4 +73,5 @@ def create() -> Handler:
         "until_cancelled": _until_cancelled,
         "load": _hold,
         "sleep": _sleep,
+        "work": _work,
     }
