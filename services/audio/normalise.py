@@ -6,7 +6,6 @@ constant offset, mixes, sets the level and resamples, block by block.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,14 +184,6 @@ class Survey:
             signs = [-1.0 if wave[loudest, c] < -_SAME_WAVE else 1.0 for c in family]
             groups.append(_group(family, signs, peaks, offsets, label))
         return groups
-
-
-def survey(blocks: Iterable[Block], rate: int, channels: int) -> Survey:
-    """The first pass over `blocks`."""
-    result = Survey(rate, channels)
-    for block in blocks:
-        result.feed(block)
-    return result
 
 
 class Resampler:

@@ -16,7 +16,7 @@ from services.audio.vad import FRAME, RATE
 from services.audio.windows import Policy
 from services.errors import ModelError
 from services.models.options import EngineOptions
-from services.text import clean
+from services.text import clean, one_line
 from services.transcription.engine import Piece
 
 _SHORTEST = 8 * FRAME
@@ -68,7 +68,7 @@ class Moonshine:
         try:
             self._transcriber = Transcriber(folder, ModelArch.TINY, options=_OPTIONS)
         except MoonshineError as error:
-            raise ModelError(f"Moonshine did not load: {error}.", "The log has the details.") from error
+            raise ModelError(f"Moonshine did not load: {one_line(str(error))}.", "The log has the details.") from error
 
     def unload(self) -> None:
         if self._transcriber is not None:

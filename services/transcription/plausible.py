@@ -147,13 +147,9 @@ class _Words:
         return replace(self.piece, text=text, words=words, end=max(self.piece.start, words[-1].end))
 
 
-def without_loops(words: list[str]) -> list[str]:
-    """`words` with a phrase that stands three times or more in a row standing once; a cut-off repetition goes too."""
-    return [words[at] for at in _looped_once(words, 1)]
-
-
 def _looped_once(words: Sequence[str], shortest: int) -> list[int]:
-    """The places of the words that are left when phrases of `shortest` words and more no longer loop."""
+    """The places of the words that are left when a phrase of `shortest` words or more that stands three times or more
+    in a row stands once; a cut-off repetition goes too."""
     keys = [_key(word) for word in words]
     out: list[int] = []
     at = 0

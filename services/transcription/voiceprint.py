@@ -63,11 +63,11 @@ class VoicePrints:
     # Loaded when there is something to tell apart: a recording of two channels never asks.
     @cached_property
     def _turns(self) -> Any:
-        return onnx_session(self._for_turns)
+        return onnx_session(self._for_turns.raw)
 
     @cached_property
     def _voices(self) -> Any:
-        return onnx_session(self._for_voices)
+        return onnx_session(self._for_voices.raw)
 
     def turns(self, samples: Samples) -> list[Turn]:
         """Who speaks when: without gaps from the first sample to the last.
@@ -163,10 +163,11 @@ def _library() -> ctypes.CDLL:
     raise _absent()
 
 
-def _data(library: ctypes.CDLL, name: str) -> bytes:
+def _data(library: ctypes.CDLL, name: str) -> ctypes.Array[ctypes.c_char]:
+    """A network, where it lies in the library: a copy that stays would be 30 MB."""
     try:
         size = ctypes.c_size_t.in_dll(library, f"{_NAMESPACE}{len(name) + 5}{name}_sizeE").value
-        return bytes((ctypes.c_char * size).in_dll(library, f"{_NAMESPACE}{len(name)}{name}E"))
+        return (ctypes.c_char * size).in_dll(library, f"{_NAMESPACE}{len(name)}{name}E")
     except ValueError as error:
         raise _absent() from error
 

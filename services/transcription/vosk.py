@@ -19,7 +19,7 @@ from services.errors import ModelError
 from services.library.segments import Word
 from services.models.options import EngineOptions
 from services.models.vosk_models import SPEAKER_MODEL
-from services.text import clean, one_line
+from services.text import one_line
 from services.transcription.engine import Piece
 
 _BLOCK = RATE // 5
@@ -118,7 +118,7 @@ def _piece(result: dict[str, Any], joint: str, longest: float) -> Piece | None:
 
 def _check(folder: Path) -> None:
     """Raises `ModelError` where `folder` is no model: Vosk itself only says that it failed."""
-    name = clean(str(folder))
+    name = one_line(str(folder))
     if not folder.is_dir():
         raise ModelError(f"There is no folder {name}.", "Give the folder of an unpacked Vosk model.")
     if _tells_voices(folder):
@@ -145,7 +145,7 @@ def _open(kind: Any, folder: Path) -> Any:
     try:
         return kind(str(folder))
     except Exception as error:  # noqa: BLE001 vosk raises nothing more special
-        raise ModelError(f"The model in {clean(str(folder))} did not load: it is damaged.", _DOWNLOAD) from error
+        raise ModelError(f"The model in {one_line(str(folder))} did not load: it is damaged.", _DOWNLOAD) from error
 
 
 def _bytes(path: Path) -> bytes:

@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 
 from services.audio.echo import EchoGate
 from services.audio.front import FrontEnd
-from services.audio.normalise import Normaliser, survey
+from services.audio.normalise import Normaliser
 from services.audio.vad import FRAME, RATE, VoiceDetector, detectors
 from services.models.options import EngineOptions
 from services.transcription.moonshine import Moonshine
 from services.transcription.plausible import believable, holds_speech
 from tests import speechset
+from tests.unit.sound_files import survey
 
 Sound = NDArray[np.float32]
 

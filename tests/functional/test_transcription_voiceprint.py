@@ -12,7 +12,7 @@ import pytest
 
 from services.audio.decode import open_audio
 from services.audio.front import FrontEnd
-from services.audio.normalise import Normaliser, Resampler, Survey
+from services.audio.normalise import Normaliser, Resampler
 from services.audio.vad import RATE, detectors
 from services.errors import ModelError
 from services.sample import MEETING
@@ -21,6 +21,7 @@ from services.transcription.moonshine import _POLICY
 from services.transcription.source import open_source
 from services.transcription.voiceprint import Samples, VoicePrints
 from services.transcription.voices import SAME, Turn, Utterance, alike, label, pack, unpack
+from tests.unit.sound_files import survey
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +86,7 @@ def _turns(path: Path, prints: VoicePrints) -> list[Turn]:
     """The turns in a file, by the front end that a transcription has; times from the start of the file."""
     source = open_source(path)
     try:
-        survey = Survey(source.rate, source.channels)
-        for block in source.blocks():
-            survey.feed(block)
-        plan = survey.plan(source.apart)
+        plan = survey(source.blocks(), source.rate, source.channels).plan(source.apart)
         streams = [(Normaliser(group, plan.rate), group.speaker) for group in plan.groups]
         front = FrontEnd(streams, detectors(), _POLICY)
         heard = [one for block in source.blocks() for one in front.feed(block)] + front.flush()

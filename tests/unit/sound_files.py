@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,10 +12,19 @@ import soundfile
 from numpy.typing import NDArray
 
 from services.audio.decode import open_audio
+from services.audio.normalise import Survey
 
 Block = NDArray[np.float32]
 
 RATE = 16_000
+
+
+def survey(blocks: Iterable[Block], rate: int, channels: int) -> Survey:
+    """The first pass over `blocks`."""
+    result = Survey(rate, channels)
+    for block in blocks:
+        result.feed(block)
+    return result
 
 
 def tone(seconds: float, hertz: float = 440.0, rate: int = RATE) -> Block:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.audio.front import FrontEnd, Heard
-from services.audio.normalise import Normaliser, survey
+from services.audio.normalise import Normaliser
 from services.audio.vad import RATE, LevelGate
 from services.audio.windows import Policy
+from tests.unit.sound_files import survey
 from tests.unit.test_audio_echo import later, voice
 
 Block = NDArray[np.float32]

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.audio.normalise import ChannelPlan, LiveNormaliser, Normaliser, Resampler, survey
+from services.audio.normalise import ChannelPlan, LiveNormaliser, Normaliser, Resampler
 from services.audio.vad import RATE
+from tests.unit.sound_files import survey
 
 Block = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.audio.windows import Window
 from services.library.segments import Word
 from services.transcription.engine import Piece
-from services.transcription.plausible import believable, believed, holds_speech, without_loops
+from services.transcription.plausible import _looped_once, believable, believed, holds_speech
 
 SENTENCE = "You don't mean that you thought me so silly."
 
@@ -143,6 +143,10 @@ def test_short_words_may_be_said_again() -> None:
 @pytest.mark.parametrize("text", ["", " ", "...", "♪ ♪"])
 def test_no_words_are_no_text(text: str) -> None:
     assert said(text, 3.0) is None
+
+
+def without_loops(words: list[str]) -> list[str]:
+    return [words[at] for at in _looped_once(words, 1)]
 
 
 @pytest.mark.parametrize(
