@@ -69,7 +69,7 @@ class Models(Dialog[None]):
         self.watch(self.app, "figures", self._follow)
         self.look()
 
-    @work(exclusive=True)
+    @work(exclusive=True, group="look")
     async def look(self) -> None:
         """List what there is. A disk may be slow: the screen does not wait for it."""
         used = self._used()
@@ -234,7 +234,7 @@ class Models(Dialog[None]):
         else:
             self._ask_removal(offer)
 
-    @work(exclusive=True)
+    @work(exclusive=True, group="ask")
     async def _ask_removal(self, offer: Offer) -> None:
         from tui.screens.choice import Choice, Option
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -136,10 +137,10 @@ def speaker_rows(speakers: Sequence[Speaker] | None, marked: int, width: int) ->
     rows: list[Content] = []
     for number, speaker in enumerate(speakers[first : first + _SHOWN], first):
         label = speaker.label if speaker.label != speaker.name else ""
-        name = f"{one_line(speaker.name, _NAME_WIDTH):<{_NAME_WIDTH}}"
+        name = set_cell_size(one_line(speaker.name, _NAME_WIDTH), _NAME_WIDTH)
         about = f" {clock(speaker.seconds):>8}   {one_line(label, max(1, width - _NAME_WIDTH - 14))}"
         if number == marked:
-            rows.append(Content.styled(f"{f'› {name}{about}'[:width]:<{width}}", MARKED))
+            rows.append(Content.styled(set_cell_size(f"› {name}{about}", width), MARKED))
         else:
             rows.append(Content.assemble("  ", name, (about, ".quiet")))
     more = len(speakers) - first - _SHOWN
