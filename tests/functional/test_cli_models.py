@@ -22,7 +22,7 @@ from services.models.entry import Archive, Hub
 from tests.functional import command
 from tests.functional.elsewhere import Origins, argv, environment, sotto, start
 from tests.functional.hub import REVISION, ModelHub, model_hub
-from tests.functional.test_models_download import zipped
+from tests.functional.test_models_archives import zipped
 from tests.functional.waiting import until
 from tests.models.fixtures import scripted_whisper
 from tests.models.whisper_ct2 import SCRIPT, Recipe

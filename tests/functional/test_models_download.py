@@ -1,13 +1,11 @@
-"""Models from a hub and from an archive: whole and as they should be, or not there at all."""
+"""Models from a hub: whole and as they should be, or not there at all."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import random
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from services.errors import CancelledError, DownloadError, ModelError, StorageEr
 from services.events import Progress
 from services.models import manifest
 from services.models.download import pull
-from services.models.entry import Archive, Hub, ModelEntry
+from services.models.entry import Hub, ModelEntry
 from services.models.store import folder_of, held, is_installed, part_of, remove, size_of
 from tests.functional.hub import REVISION, ModelHub, model_hub
 from tests.functional.waiting import until
@@ -43,22 +41,6 @@ def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelHub]:
 
 def from_hub(name: str = "tiny", sha256: str = "") -> ModelEntry:
     return ModelEntry(name, Hub(REPOSITORY, REVISION, tuple(FILES), sha256), size_mb=1)
-
-
-def zipped(files: dict[str, bytes], top: str = "vosk-model-small-xx-0.1") -> bytes:
-    """An archive as those of Vosk: one folder, packed."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{top}/", b"")
-        for path, content in files.items():
-            archive.writestr(f"{top}/{path}", content)
-    return buffer.getvalue()
-
-
-def from_archive(hub: ModelHub, content: bytes, sha256: str | None = None) -> ModelEntry:
-    hub.files["archives"] = {"small-xx.zip": content}
-    sum_ = hashlib.sha256(content).hexdigest() if sha256 is None else sha256
-    return ModelEntry("small-xx", Archive(f"{hub.url}/archives/small-xx.zip", sum_), size_mb=1)
 
 
 def fetch(model: ModelEntry, show: Callable[[Progress], None] = lambda _: None) -> Path:
@@ -396,49 +378,6 @@ def test_a_model_that_is_kept_elsewhere_is_not_deleted_there(hub: ModelHub, home
     assert remove("engine", "tiny") == 0
     assert not folder.exists()
     assert (elsewhere / "model.bin").read_bytes() == WEIGHTS
-
-
-ARCHIVED = {"am/final.mdl": WEIGHTS, "conf/model.conf": b"--beam=10\n", "README": b"read\n"}
-
-
-def test_an_archive_is_unpacked_without_its_folder(hub: ModelHub, home: Path) -> None:
-    folder = fetch(from_archive(hub, zipped(ARCHIVED)))
-    there = contents(folder)
-    del there["model.json"]
-    assert there == ARCHIVED
-    assert nothing_else_lies_there(home, folder)
-    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*") if path.is_file())
-
-
-def test_an_archive_goes_on_where_it_broke(hub: ModelHub, home: Path) -> None:
-    hub.faults.breaks_after, hub.faults.breaks = 70_000, 2
-    folder = fetch(from_archive(hub, zipped(ARCHIVED)))
-    assert (folder / "am" / "final.mdl").read_bytes() == WEIGHTS
-    assert len([each for each in hub.ranges() if each]) == 2
-
-
-def test_an_archive_with_another_checksum_is_deleted_unopened(hub: ModelHub, home: Path) -> None:
-    model = from_archive(hub, zipped(ARCHIVED), "1" * 64)
-    assert "checksum" in refused(model).message
-    assert nothing_else_lies_there(home)
-
-
-def test_an_archive_of_which_nobody_knows_a_checksum_is_taken_as_it_is(hub: ModelHub, home: Path) -> None:
-    assert (fetch(from_archive(hub, zipped(ARCHIVED), "")) / "README").read_bytes() == b"read\n"
-
-
-def test_an_archive_without_a_length_is_refused(hub: ModelHub, home: Path) -> None:
-    hub.faults.no_length = True
-    assert "how long" in refused(from_archive(hub, zipped(ARCHIVED))).message
-
-
-def test_a_damaged_archive_is_fetched_again_whole(hub: ModelHub, home: Path) -> None:
-    model = from_archive(hub, zipped(ARCHIVED))
-    folder = fetch(model)
-    (folder / "am" / "final.mdl").write_bytes(b"short")
-    fetch(model)
-    assert (folder / "am" / "final.mdl").read_bytes() == WEIGHTS
-    assert nothing_else_lies_there(home, folder)
 
 
 def test_two_at_once_do_not_get_in_each_others_way(hub: ModelHub, home: Path) -> None:
