@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from services.errors import ModelError, UsageError
-from services.events import Emit, Event, RecordingStarted, RecordingStopped
+from services.events import Emit, Event, RecordingStarted, RecordingStopped, SettingsChanged
 from services.jobs import Jobs
+from services.levers import levers
+from services.memory.caches import Caches
+from services.memory.housekeeper import Housekeeper
 from services.memory.monitor import MemoryMonitor
+from services.memory.optimizer import Optimizer, Reading
+from services.memory.probe import SystemMemory
+from services.memory.probe import system as system_memory
+from services.memory.rules import thresholds
+from services.memory.survey import Survey
 from services.modelroom import ModelRoom
 from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
 from services.models.offers import NO_SUMMARY
-from services.models.options import EngineOptions
+from services.models.options import EngineOptions, SummaryOptions
 from services.models.ready import obstacle
 from services.models.shelf import Shelf
 from services.pipeline import Pipeline, Plan
+from services.presets import CONSERVATIVE, LIGHTWEIGHT, PresetName, fitting
 from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
-from services.settings import Settings, TranscriptionSettings
-from services.transcription.captions import Captions, no_captions
+from services.relief import Relief, relieved
+from services.settings import Settings, TranscriptionSettings, with_preset
+from services.transcription.captions import Captions, Pace, no_captions
 from services.transcription.choice import captions_engine, check_captions_engine
 from services.transcription.vocabulary import read_vocabulary
 
@@ -44,12 +56,20 @@ def plan_of(settings: Settings) -> Plan:
         stt=stt,
         summary=None if summary == "none" else parse_engine("summary", summary),
         language=settings.transcription.language,
-        max_context=settings.summary.max_context,
+        writing=SummaryOptions(
+            max_context=settings.summary.max_context,
+            kv_cache=settings.summary.kv_cache,
+            mmap=settings.summary.mmap,
+            limit_mb=settings.memory.max_llm_mb,
+        ),
         folder=settings.folder,
         archive=settings.recording.archive,
         captions=captions,
         no_captions=missing,
         single_pass=settings.transcription.single_pass,
+        pace=Pace(settings.transcription.captions_update_seconds, settings.transcription.captions_skip_seconds),
+        smaller=tuple(parse_engine("summary", engine) for engine in settings.summary.smaller),
+        auto_fallback=settings.memory.auto_fallback,
     )
 
 
@@ -82,6 +102,7 @@ def _options(chosen: TranscriptionSettings) -> EngineOptions:
         compute=chosen.compute,
         beam=chosen.beam,
         batch=chosen.batch,
+        window_s=chosen.window_seconds,
         vocabulary=read_vocabulary(chosen.vocabulary) if chosen.vocabulary else (),
         speakers=chosen.speakers,
         url=chosen.url,
@@ -138,37 +159,57 @@ class Services:
     All methods may be called from the interface's thread: none of them waits for a model, a device or a disk.
 
     Args:
-        settings: Fixed for the life of the services.
+        settings: What a person has set; `apply` changes it.
         emit: Receives every event, on the thread of the service that tells it.
+        machine: Measures the machine's memory.
 
     Raises:
         UsageError: The settings name an engine or model that does not exist.
+
+    Attributes:
+        settings: What a person has set.
+        in_force: What holds now: these settings with the engines that were chosen since, and with less of everything
+            while memory is short.
+        plan: How meetings are processed now.
+        relief: What is given up while memory is short.
     """
 
-    def __init__(self, settings: Settings, emit: Emit) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, emit: Emit, machine: Callable[[], SystemMemory] = system_memory) -> None:
+        self.settings = self.in_force = settings
         self.plan = plan_of(settings)
+        self.relief = Relief()
         self.kept = _labels(self.plan)
         """What the settings name, as the screen calls it: in use again at the next start."""
-        self._engines: dict[Job, str] = {"stt": settings.transcription.engine, "summary": settings.summary.engine}
+        self._engines = _engines(settings)
+        self._switching = threading.Lock()
+        self._recorded: Path | None = None
+        self._before_low: PresetName | None = None
         self._emit_outside = emit
+        self._machine = machine
         self.room = ModelRoom(self._emit, settings.memory)
         self.stt, self.llm = self.room.stt, self.room.llm
         self.jobs = Jobs(Pipeline(self.stt, self.llm, self.room.residency, self._emit), self._emit)
         self.captions = Captions(self.stt, self.room.residency, self._emit)
         self.recording = RecordingService(self._emit)
-        self.memory = MemoryMonitor(emit=self._emit)
+        self.memory = MemoryMonitor(emit=self._emit, machine=machine)
         self.memory.configure(settings.memory)
         self.shelf = Shelf(self._emit)
+        self.caches = Caches()
+        self._survey = Survey(os.getpid(), machine)  # the monitor's belongs to the monitor's thread
+        self.optimizer = Optimizer(levers(self), self._reading, lambda: self._survey.look().total.usage.pss, self._emit)
+        self.housekeeper = Housekeeper(self.optimizer, self._tidy, settings.memory.cleanup_seconds)
+        self.optimizer.configure(settings.memory.automatic_optimization, settings.memory.own_cleanup_mb)
 
     def start(self) -> None:
         """Start the threads, and take up a recording that runs already."""
         self.jobs.start()
         self.memory.start()
+        self.housekeeper.start()
         self.recording.attach_if_running()
 
     def close(self) -> None:
         """End everything but a recorder at work: it goes on, and the next start finds it."""
+        self.housekeeper.close()
         self.recording.close()
         self.shelf.close()
         self.captions.close()
@@ -178,7 +219,7 @@ class Services:
 
     def start_recording(self, sources: tuple[str, ...] = (), title: str = "") -> None:
         """Begin to record; `RecordingStarted` or `Failed` follows."""
-        self.recording.start(request_of(self.settings, sources, title))
+        self.recording.start(request_of(self.in_force, sources, title))
 
     def stop_recording(self) -> None:
         """End the recording; `RecordingStopped` follows, and then its processing."""
@@ -208,9 +249,85 @@ class Services:
         Raises:
             UsageError: It cannot be used with these settings; the plan stays as it was.
         """
-        engines = self._engines | {job: engine}
-        self.plan = plan_of(with_engines(self.settings, engines))
-        self._engines = engines
+        with self._switching:
+            engines = self._engines | {job: engine}
+            in_force = relieved(_with_chosen(self.settings, engines), self.relief)
+            self.plan = plan_of(in_force)
+            self.in_force, self._engines = in_force, engines
+
+    def apply(self, settings: Settings) -> None:
+        """Go by other settings from now on, also while recording and in the middle of a job. Nothing is lost by it.
+
+        The job at work goes on with them at its next batch of windows, the recorder with its next file, captions where
+        they are. An engine that was chosen since (`choose`) stays, unless these settings name another than before.
+
+        Args:
+            settings: All of them.
+
+        Raises:
+            UsageError: They name an engine or model that does not exist; everything stays as it was.
+        """
+        with self._switching:
+            named, now = _engines(self.settings), _engines(settings)
+            engines = {job: self._engines[job] if now[job] == named[job] else now[job] for job in now}
+            changed, kept = _changes(self.settings, settings), _labels(plan_of(settings))
+            self._put_in_force(settings, engines, self.relief)
+            self.kept = kept
+        if changed:
+            self._emit_outside(SettingsChanged(settings.preset.title, changed))
+
+    def preset(self, name: PresetName) -> None:
+        """Go by another preset; what is set elsewhere keeps its value. `SettingsChanged` follows.
+
+        Raises:
+            SettingsError: A value that is set does not go with it.
+        """
+        self.apply(with_preset(self.settings, name))
+
+    def low_memory(self, on: bool) -> None:
+        """Take as little memory as can be, or go back to the preset of before. `SettingsChanged` follows."""
+        now = self.settings.preset.name
+        if on == (now == LIGHTWEIGHT.name):
+            return
+        if on:
+            self._before_low = now
+            self.preset(LIGHTWEIGHT.name)
+        else:
+            fit = fitting(self._machine().total).name
+            self.preset(self._before_low or (CONSERVATIVE.name if fit == LIGHTWEIGHT.name else fit))
+
+    def eases(self, what: Relief) -> bool:
+        """Whether it would change anything now to give that up, too."""
+        if what.no_captions and self._recorded is None:
+            return False
+        return relieved(self.in_force, what) != self.in_force
+
+    def relieve(self, what: Relief) -> bool:
+        """Give that up, too; returns whether it changes anything."""
+        with self._switching:
+            if not self.eases(what):
+                return False
+            self._put_in_force(self.settings, self._engines, self.relief | what)
+        return True
+
+    def take_back(self, what: Relief) -> None:
+        """Give that up no longer."""
+        with self._switching:
+            self._put_in_force(self.settings, self._engines, self.relief - what)
+
+    def _put_in_force(self, settings: Settings, engines: Mapping[Job, str], relief: Relief) -> None:
+        """Let everything go by these. Nothing has changed where they are refused."""
+        in_force = relieved(_with_chosen(settings, engines), relief)
+        plan = plan_of(in_force)
+        before = self.in_force
+        self.settings, self._engines, self.relief = settings, dict(engines), relief
+        self.in_force, self.plan = in_force, plan
+        self.room.apply(in_force.memory)
+        self.memory.configure(in_force.memory)
+        self.optimizer.configure(in_force.memory.automatic_optimization, in_force.memory.own_cleanup_mb)
+        self.housekeeper.every(in_force.memory.cleanup_seconds)
+        if in_force.recording.chunk_seconds != before.recording.chunk_seconds:
+            self.recording.use_chunks(in_force.recording.chunk_seconds)
 
     def cancel(self) -> None:
         """End the processing at work; what its finished stages made stays."""
@@ -223,9 +340,11 @@ class Services:
         self._emit_outside(event)
         self.memory.tell(event)
         if isinstance(event, RecordingStarted):
-            if self.settings.recording.captions:
+            self._recorded = event.meeting
+            if self.in_force.recording.captions:
                 self._caption(event.meeting)
         elif isinstance(event, RecordingStopped):
+            self._recorded = None
             self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
 
     def _caption(self, meeting: Path) -> None:
@@ -233,3 +352,33 @@ class Services:
             self.captions.start(meeting, self.plan.captions, self.plan.language)
         elif self.plan.no_captions is not None:
             self._emit_outside(no_captions(self.plan.no_captions))
+
+    def _reading(self) -> Reading:
+        machine, latest = self._machine(), self.memory.latest
+        pressure = machine.pressure(*thresholds(self.in_force.memory))
+        return Reading(pressure, machine.available, machine.total, latest.total.usage.pss if latest else 0.0)
+
+    def _tidy(self) -> None:
+        self.room.tidy()
+        if self.in_force.memory.aggressive_gc:
+            self.caches.drop()
+
+
+def _engines(settings: Settings) -> dict[Job, str]:
+    return {"stt": settings.transcription.engine, "summary": settings.summary.engine}
+
+
+def _with_chosen(settings: Settings, engines: Mapping[Job, str]) -> Settings:
+    return settings if engines == _engines(settings) else with_engines(settings, engines)
+
+
+def _changes(old: Settings, new: Settings) -> tuple[str, ...]:
+    """The keys that have another value."""
+    before, now = old.model_dump(), new.model_dump()
+    keys: list[str] = []
+    for section, values in now.items():
+        if isinstance(values, dict):
+            keys.extend(f"{section}.{field}" for field, value in values.items() if value != before[section][field])
+        elif values != before[section]:
+            keys.append(section)
+    return tuple(keys)

@@ -67,11 +67,15 @@ class CaptionChanged:
 
 @dataclass(frozen=True, slots=True)
 class SegmentReady:
-    """A segment is on disk: a caption that is finished (`preview`), or one of the final transcript."""
+    """A segment is on disk: a caption that is finished (`preview`), or one of the final transcript.
+
+    Those of the last `batch` may be replaced when another engine takes over; None where that cannot be.
+    """
 
     meeting: Path
     segment: Segment
     preview: bool
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,19 @@ class Optimized:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """Other settings hold from now on.
+
+    Attributes:
+        preset: Title of the preset in force.
+        changed: Keys of what has another value now, as `SECTION.FIELD`.
+    """
+
+    preset: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something that a person wanted did not happen."""
 
@@ -176,6 +193,7 @@ Event = (
     | FellBack
     | MemoryAlerted
     | Optimized
+    | SettingsChanged
     | Failed
 )
 Emit = Callable[[Event], None]

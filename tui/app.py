@@ -36,6 +36,7 @@ from services.events import (
     RecordingStarted,
     RecordingStopped,
     SegmentReady,
+    SettingsChanged,
     StageChanged,
     SummaryDelta,
     SummaryReady,
@@ -213,6 +214,8 @@ class SottoApp(CommandsApp):
                     self.say(one_line(f"{alert.message} {alert.recommendation}", 240))
             case Optimized(result=result):
                 self.say(one_line(f"{result.step}.", 240))
+            case SettingsChanged(preset=preset):
+                self.say(f"Settings hold at once. Preset: {preset}.")
             case Failed(error=error):
                 self.failed(error)
             case _:
