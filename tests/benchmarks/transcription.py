@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,19 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from services.cores import cores
-from services.memory.probe import usage
 from tests import speechset
+from tests.benchmarks.tree import TreePeak
 from tests.models.whisper_ct2 import SMALL, TINY, build
 
 _RATE = 48_000
 _SHAPES = {"tiny": TINY, "small": SMALL}
-_LOOK_SECONDS = 0.25
 _PAUSES = ((0.70, 0.3, 0.9), (0.25, 0.9, 2.5), (0.05, 3.0, 8.0))
 """Share of the pauses between sentences, and their shortest and longest in seconds."""
 
@@ -95,32 +92,6 @@ def _material(path: Path, minutes: float, root: Path) -> None:
             out.write(np.stack([noisy, noisy], axis=1))
 
 
-class _Peak:
-    """The largest PSS of a process and all below it, looked at four times a second from outside."""
-
-    def __init__(self, pid: int) -> None:
-        self.mb = 0.0
-        self._process = psutil.Process(pid)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def _look(self) -> None:
-        while not self._end.wait(_LOOK_SECONDS):
-            try:
-                pids = [self._process.pid, *(child.pid for child in self._process.children(recursive=True))]
-            except psutil.NoSuchProcess:
-                return
-            self.mb = max(self.mb, sum(usage(pid).pss for pid in pids))
-
-    def __enter__(self) -> _Peak:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-
 def _run(command: list[str], home: Path, options: argparse.Namespace) -> Ran:
     environment = os.environ | {
         "SOTTO_HOME": str(home),
@@ -129,7 +100,7 @@ def _run(command: list[str], home: Path, options: argparse.Namespace) -> Ran:
     }
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        with _Peak(process.pid) as peak:
+        with TreePeak(process.pid) as peak:
             out, _ = process.communicate()
         wall = time.perf_counter() - begun
     if process.returncode:
