@@ -8,9 +8,10 @@ from typing import Literal
 
 from textual.binding import Binding
 
+from services.lifecycle import ModelState
 from tui.situation import Figures, Phase, Situation, live_status, phase_of
 
-Group = Literal["Meeting", "Move", "App"]
+Group = Literal["Meeting", "Move", "App", "Memory"]
 Condition = Callable[[Situation, Figures], bool]
 
 
@@ -48,6 +49,11 @@ def _written_up(situation: Situation, _: Figures) -> bool:
     return not situation.on_air and state is not None and state.status in ("done", "failed", "skipped")
 
 
+def _idle_model(situation: Situation, _: Figures) -> bool:
+    """A model is loaded that nobody uses now."""
+    return any(status.state is ModelState.READY for status in situation.models.values())
+
+
 def _unfinished(situation: Situation, _: Figures) -> bool:
     return bool(situation.unfinished)
 
@@ -69,6 +75,7 @@ class Action:
         shy: It is in the footer only while it makes sense; the others are dimmed when they make none.
         shown: How its key is written.
         palette: Whether the palette offers it.
+        panel: Number of the panel in which alone its key works; 0 for all.
     """
 
     id: str
@@ -83,6 +90,7 @@ class Action:
     shy: bool = False
     shown: str = ""
     palette: bool = True
+    panel: int = 0
 
     @property
     def name(self) -> str:
@@ -159,6 +167,10 @@ ACTIONS: tuple[Action, ...] = (
         "models", "M", "models", "Models", "Engines and their models: choose, download, verify, remove.", "App",
         footer=10,
     ),
+    Action(
+        "unload", "u", "unload", "Unload", "Give back the memory of models that nobody uses now.", "Memory",
+        _idle_model, footer=12, shy=True,
+    ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
     Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=5, live=7),
 )  # fmt: skip
@@ -170,12 +182,12 @@ SCROLL_KEYS = (("↑ ↓", "A line up or down."), ("PgUp PgDn", "A page up or do
 """Keys that textual's scrolling views bring along; the help screen lists them."""
 
 
-def bindings() -> Iterator[Binding]:
-    """The bindings of the app."""
-    for action in ACTIONS:
+def bindings(panel: int = 0) -> Iterator[Binding]:
+    """The bindings of the app, or those of one of its panels."""
+    for action in (action for action in ACTIONS if action.panel == panel):
         yield Binding(
-            action.keys, action.call, action.title, show=False, tooltip=action.help, id=action.id,
-            key_display=action.shown or None,
+            action.keys, f"app.{action.call}" if panel else action.call, action.title, show=False, tooltip=action.help,
+            id=action.id, key_display=action.shown or None,
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from textual import work
 from textual.widget import Widget
 
 from tui import actions
@@ -86,6 +87,13 @@ class CommandsApp(WrittenApp):
             target.follow()
         else:
             target.scroll_end(animate=False)
+
+    # Memory
+
+    @work(thread=True)
+    def action_unload(self) -> None:
+        """A process that ends may take a moment; what came back is in the model strip."""
+        self.services.room.unload_idle("you asked for it")
 
     # App
 

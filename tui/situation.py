@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.library.unfinished import Unfinished
     from services.memory.snapshot import MemorySnapshot
     from services.models.shelf import Work
+    from services.presets import PresetName
     from services.recording.messages import RecordingStatus
 
 _OF_RECORDINGS = (AudioFileError, CancelledError, DeviceError, RecorderError, StorageError, UsageError)
@@ -165,6 +166,7 @@ class Figures:
         waiting: How many more are in the queue.
         memory: What each component holds.
         shelf: What is being done with the files of models.
+        preset: Name of the preset in force.
     """
 
     recording: RecordingStatus | None = None
@@ -173,14 +175,20 @@ class Figures:
     waiting: int = 0
     memory: MemorySnapshot | None = None
     shelf: Work | None = None
+    preset: PresetName | None = None
 
     @staticmethod
     def of(services: Services) -> Figures:
         jobs = services.jobs
         return Figures(
             services.recording.latest, jobs.progress, jobs.current, jobs.waiting, services.memory.latest,
-            services.shelf.work,
+            services.shelf.work, services.settings.preset.name,
         )  # fmt: skip
+
+    @property
+    def low_memory(self) -> bool:
+        """The low-memory switch is on."""
+        return self.preset == "lightweight"
 
     @property
     def processing(self) -> bool:

@@ -26,6 +26,8 @@ from services.events import (
 from services.files import JsonLines
 from services.library.segments import Segment
 from services.library.unfinished import Unfinished
+from services.memory.alert import MemoryAlert
+from services.memory.alert import Severity as MemoryLevel
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
@@ -71,9 +73,14 @@ The release date was agreed, and the remaining work was shared out.
 STT = "moonshine:tiny-en"
 
 
+RECENT = (*[46.3] * 12, *[71.0] * 9, *[182.0, 261.0, 301.0, 288.0, 290.0, 291.0], *[282.3] * 21)
+"""Ten seconds each: at rest, recording, then a model."""
+
+
 def memory(recorder: float, stt: float) -> MemorySnapshot:
     def component(name: str, mb: float, peak: float, trend: Trend = Trend.STABLE) -> ComponentMemory:
-        return ComponentMemory(name, (1,) if mb else (), MemoryUsage(pss=mb), peak, mb, 0.0, trend)
+        slope = 0.0 if trend is Trend.STABLE else 24.0
+        return ComponentMemory(name, (1,) if mb else (), MemoryUsage(pss=mb), peak, mb, slope, trend)
 
     parts = (
         component("UI", 46.3, 47.1),
@@ -81,7 +88,24 @@ def memory(recorder: float, stt: float) -> MemorySnapshot:
         component("STT", stt, 228.0, Trend.GROWING if stt else Trend.STABLE),
     )
     total = component("Total", 46.3 + recorder + stt, 301.0)
-    return MemorySnapshot(0.0, parts, total, SystemMemory(16384.0, 11264.0), Pressure.LOW)
+    recent = RECENT if stt else (*RECENT, 46.3, 46.3, 46.3) if recorder else RECENT[:12]
+    return MemorySnapshot(0.0, parts, total, SystemMemory(16384.0, 11264.0), Pressure.LOW, (), recent)
+
+
+def limited() -> MemorySnapshot:
+    """Under limits, with a model near its own, on a machine that is nearly full."""
+    now = memory(24.0, 379.0)
+    limits = {"STT": 400.0, "LLM": 400.0}
+    parts = tuple(replace(part, limit=limits.get(part.name, 0.0)) for part in now.components)
+    alerts = (
+        MemoryAlert("pressure", MemoryLevel.CRITICAL, "System", "0.4 of 3.9 GB are available.",
+                    "End other programs, or switch to low memory.", "low_memory"),
+        MemoryAlert("limit STT", MemoryLevel.WARNING, "STT", "STT takes 379 of 400 MB.",
+                    "Choose a smaller model."),
+    )  # fmt: skip
+    machine = SystemMemory(4000.0, 390.0)
+    total = replace(now.total, limit=500.0)
+    return replace(now, components=parts, total=total, system=machine, pressure=Pressure.CRITICAL, alerts=alerts)
 
 
 def status(meeting: Path) -> RecordingStatus:
@@ -128,6 +152,11 @@ async def recording(app: SottoApp, meeting: Path) -> None:
     app.handle(SegmentReady(meeting, SEGMENTS[-1], preview=True))
     app.handle(CaptionChanged(meeting, "Others", "And then there is the question of the budget for the"))
     set_figures(app, Figures(recording=status(meeting), memory=memory(24.0, 212.0)))
+
+
+async def short_of_memory(app: SottoApp, meeting: Path) -> None:
+    await recording(app, meeting)
+    set_figures(app, Figures(recording=status(meeting), memory=limited(), preset="lightweight"))
 
 
 async def behind(app: SottoApp, meeting: Path) -> None:

@@ -36,7 +36,8 @@ def test_ids_and_keys_are_given_once() -> None:
 
 
 def test_every_action_has_words_and_a_binding_with_its_id() -> None:
-    assert {binding.id for binding in actions.bindings()} == set(actions.BY_ID)
+    panels = {action.panel for action in actions.ACTIONS}
+    assert {binding.id for panel in panels for binding in actions.bindings(panel)} == set(actions.BY_ID)
     for action in actions.ACTIONS:
         assert action.title
         assert action.help.endswith(".")

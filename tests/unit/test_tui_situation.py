@@ -21,11 +21,13 @@ from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
 from services.recording.messages import Alert, AlertKind, ChannelLevel, RecordingStatus, Severity
 from services.settings import RecordingSettings, Settings
-from tui.panels.memory import MemoryPanel, Steady, memory_rows
+from tui.panels.memory import MemoryPanel
+from tui.panels.memory_rows import memory_rows
 from tui.panels.record import level_rows, record_rows
 from tui.panels.summary import stage_rows
 from tui.situation import Figures, Phase, Situation, StageState, live_status, phase_of
 from tui.widgets.lines import model_rows, status_rows
+from tui.widgets.steady import Steady
 
 FOLDER = Path("/recordings/2026-03-14_1030_weekly")
 RECORDING = Situation().started(FOLDER, "Weekly")
@@ -167,21 +169,53 @@ def test_the_status_line_always_fits_and_always_shows_the_recording(title: str, 
     assert row.plain.startswith("● REC 12:34 ")
 
 
+ENGINES = {"stt": "moonshine", "llm": "extractive"}
+NOTHING = {"stt": 0.0, "llm": 0.0}
+
+
 def test_exactly_five_names_of_states_reach_the_strip() -> None:
     for state in ModelState:
         models = RECORDING.model_changed(ModelChanged("stt", "moonshine:tiny-en", "Ready", state.value)).models
         for width in (60, 80, 120):
-            [row] = model_rows(models, {"stt": "moonshine", "llm": "extractive"}, width)
+            [row] = model_rows(models, ENGINES, {"stt": 212.0, "llm": 0.0}, width)
             assert row.cell_length <= width
             assert state.value in row.plain
             assert "Unloaded" in row.plain
 
 
 def test_a_short_strip_leaves_out_the_engines() -> None:
-    [narrow] = model_rows({}, {"stt": "moonshine", "llm": "extractive"}, 56)
-    [wide] = model_rows({}, {"stt": "moonshine", "llm": "extractive"}, 90)
+    [narrow] = model_rows({}, ENGINES, NOTHING, 53)
+    [wide] = model_rows({}, ENGINES, NOTHING, 90)
     assert "moonshine" not in narrow.plain
     assert "moonshine" in wide.plain
+
+
+def test_the_strip_tells_what_a_model_holds_and_what_it_gave_back() -> None:
+    loaded = RECORDING.model_changed(ModelChanged("stt", "moonshine:tiny-en", "Loading", "Ready"))
+    gone = loaded.model_changed(ModelChanged("stt", "moonshine:tiny-en", "Unloading", "Unloaded", "idle", 412.3))
+    for width, whole in ((118, True), (78, False)):
+        [row] = model_rows(loaded.models, ENGINES, {"stt": 212.4, "llm": 0.0}, width)
+        assert ("moonshine:tiny-en ● Ready      212 MB" if whole else "tiny-en ● Ready      212 MB") in row.plain
+        [row] = model_rows(gone.models, ENGINES, NOTHING, width)
+        assert "tiny-en ○ Unloaded · gave back 412 MB" in row.plain
+        assert "Summary extractive ○ Unloaded" in row.plain
+        assert row.cell_length <= width
+
+
+def test_the_strip_says_why_a_model_is_gone_that_nobody_unloaded() -> None:
+    reason = "It took 812 MB, and 500 MB are allowed."
+    models = RECORDING.model_changed(ModelChanged("stt", "whisper:small", "Processing", "Unloaded", reason)).models
+    [row] = model_rows(models, ENGINES, NOTHING, 118)
+    assert f"○ Unloaded · {reason}" in row.plain
+
+
+def test_the_summary_stays_in_its_half_of_a_long_strip() -> None:
+    places = set()
+    for state in ModelState:
+        models = RECORDING.model_changed(ModelChanged("stt", "moonshine:tiny-en", "Ready", state.value)).models
+        [row] = model_rows(models, ENGINES, {"stt": 212.0, "llm": 0.0}, 118)
+        places.add(row.plain.index("Summary"))
+    assert places == {59}
 
 
 def text_of(rows: object) -> str:
@@ -332,25 +366,27 @@ def snapshot(*components: ComponentMemory) -> MemorySnapshot:
 def test_the_memory_panel_lists_all_components_and_what_came_back() -> None:
     memory = snapshot(component("UI", 46.4, 47.0), component("STT", 0.0, 228.0), component("Other", 9.0, 9.0))
     situation = RECORDING.model_changed(ModelChanged("stt", "moonshine", "Unloading", "Unloaded", "", 212.4))
-    picture = MemoryPanel()._look(memory, situation)
+    picture = MemoryPanel({})._look(memory, situation, Figures())
     said = text_of(memory_rows(picture, 60)).splitlines()
     assert [line.split()[0] for line in said[1:7]] == ["UI", "Recorder", "STT", "LLM", "Other", "Total"]
-    assert "46    47  ─ Stable" in said[1]
+    assert "46    47  ━━" in said[1]
+    assert said[1].endswith("─ Stable")
     assert "0   228  gave back 212 MB" in said[3]
-    assert "8.0 of 16.0 GB available" in said[-2]
-    assert said[-1] == "Pressure Medium"
+    [system] = (line for line in said if line.startswith("System"))
+    assert "8.0 of 16.0 GB available  ━" in system
+    assert system.endswith("Medium pressure")
     assert all(len(line) <= 60 for line in said)
 
 
 def test_growth_is_told() -> None:
-    picture = MemoryPanel()._look(snapshot(component("UI", 90.0, 90.0, Trend.GROWING)), Situation())
+    picture = MemoryPanel({})._look(snapshot(component("UI", 90.0, 90.0, Trend.GROWING)), Situation(), Figures())
     assert "▲ Growing" in text_of(memory_rows(picture, 40))
 
 
 def test_noise_does_not_change_the_picture() -> None:
-    panel = MemoryPanel()
-    first = panel._look(snapshot(component("UI", 46.0, 46.4)), Situation())
-    second = panel._look(snapshot(component("UI", 46.9, 46.9)), Situation())
+    panel = MemoryPanel({})
+    first = panel._look(snapshot(component("UI", 46.0, 46.4)), Situation(), Figures())
+    second = panel._look(snapshot(component("UI", 46.9, 46.9)), Situation(), Figures())
     assert first == second
-    third = panel._look(snapshot(component("UI", 60.0, 60.0)), Situation())
+    third = panel._look(snapshot(component("UI", 60.0, 60.0)), Situation(), Figures())
     assert third != first

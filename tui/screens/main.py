@@ -20,6 +20,8 @@ from tui.widgets.lines import alert_part, alerts_of, recording_parts
 SMALLEST = (60, 20)
 """Columns and rows below which nothing useful can be shown."""
 GRID_COLUMNS = 100
+TALL_ROWS = 36
+"""Rows from which on the grid has room for all that the Memory panel can tell."""
 _LONGEST_ALERT = 120
 
 
@@ -31,7 +33,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (SMALLEST[0], "-stack"), (GRID_COLUMNS, "-grid")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (SMALLEST[1], "-high")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (SMALLEST[1], "-high"), (TALL_ROWS, "-tall")]
     AUTO_FOCUS = ""
 
     @property

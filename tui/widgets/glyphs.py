@@ -1,6 +1,11 @@
-"""Small pictures made of characters: big digits, bars and marks. Every character is in the fonts of plain consoles."""
+"""Small pictures made of characters: big digits, bars and marks. Every character is in the fonts of plain consoles;
+of the steps of a sparkline some consoles know only the half and the full block.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 from textual.content import Content
 
@@ -14,6 +19,9 @@ _BITMAPS = {
     "8": "111101111101111", "9": "111101111001111", ":": "000010000010000",
 }  # fmt: skip
 _HALVES = {"00": " ", "10": "▀", "01": "▄", "11": "█"}
+_STEPS = "▁▂▃▄▅▆▇█"
+_ROUND = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+"""Ends of a scale: it stays the same while its highest value moves a little."""
 
 
 def big(text: str) -> list[str]:
@@ -33,6 +41,30 @@ def bar(share: float, width: int, style: str = ".accent") -> Content:
     """A bar of `width` cells, `share` (0 to 1) of it filled."""
     filled = round(max(0.0, min(1.0, share)) * width)
     return Content.assemble(("━" * filled, style), ("─" * (width - filled), ".line"))
+
+
+def share_of(share: float, width: int, style: str = ".accent") -> Content:
+    """A bar without an end to reach: `share` (0 to 1) of `width` cells, at least one, and blanks."""
+    filled = max(1, round(max(0.0, min(1.0, share)) * width))
+    return Content.assemble(("━" * filled, style), " " * (width - filled))
+
+
+def sparkline(values: Sequence[float], width: int, least: float) -> str:
+    """The last `width` values as columns, the latest on the right, from 0 to a round number.
+
+    A column moves by a seventh of that number, so that noise is not seen and costs no bytes.
+
+    Args:
+        values: None of them below 0.
+        width: In cells.
+        least: The round number is at least this, and above the highest value.
+    """
+    shown = values[-width:] if width > 0 else ()
+    highest = max(least, *shown, 1e-6)
+    power = 10.0 ** math.floor(math.log10(highest))
+    top = next(step * power for step in _ROUND if step * power >= highest * (1 - 1e-9))
+    last = len(_STEPS) - 1
+    return "".join(_STEPS[max(0, min(last, round(value / top * last)))] for value in shown)
 
 
 def meter(level_db: float, held_db: float, width: int) -> Content:

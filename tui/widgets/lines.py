@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from textual.content import Content
 from textual.reactive import var
 
 from services.lifecycle import ModelState, ModelStatus
+from services.memory.components import LLM, STT
 from services.models.shelf import Work
 from services.recording.messages import Alert, RecordingStatus, Severity
 from services.settings import Settings
@@ -16,6 +17,7 @@ from services.text import clock, one_line
 from tui.actions import BY_ID, Action, footer
 from tui.situation import Figures, Phase, Situation, live_status, phase_of
 from tui.widgets.sheet import Rows, Sheet
+from tui.widgets.steady import Steady
 
 Part = tuple[str, str]
 
@@ -74,33 +76,89 @@ class FactSheet(Sheet):
 
 
 class ModelStrip(FactSheet):
-    """The live state of both models."""
+    """The live state of both models, with what they hold, or gave back."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(id="models")
         self._engines = {"stt": settings.transcription.engine, "llm": settings.summary.engine}
+        self._steady = Steady(2.0, 0.04)
 
     def paint(self) -> None:
-        self.show(partial(model_rows, self.situation.models, self._engines))
+        held = {model: self._held(model, component) for model, component in (("stt", STT), ("llm", LLM))}
+        self.show(partial(model_rows, self.situation.models, self._engines, held))
+
+    def _held(self, model: str, component: str) -> float:
+        """What its process holds, in MB; 0 where it has none, or was not measured yet."""
+        memory = self.figures.memory
+        known = memory.component(component) if memory is not None else None
+        status = self.situation.models.get(model)
+        loaded = status is not None and status.state in (ModelState.READY, ModelState.PROCESSING)
+        return self._steady(model, known.usage.pss if known is not None and known.running and loaded else 0.0)
 
 
-def model_rows(models: Mapping[str, ModelStatus], engines: Mapping[str, str], width: int) -> Rows:
-    """One row: name, engine and state of each model; on a short line the engines, then the words give way."""
-    for names, engine_limit, gap in (
-        (("Speech", "Summary"), 24, 4), (("Speech", "Summary"), 12, 2), (("Speech", "Summary"), 0, 2),
-    ):  # fmt: skip
-        parts: list[Part] = []
-        for name, title in zip(("stt", "llm"), names, strict=True):
-            status = models.get(name, ModelStatus())
-            engine = one_line(status.engine or engines[name], engine_limit) if engine_limit else ""
-            dot, style = mark(status.state)
-            parts += [(f"{title} ", ".quiet"), (f"{engine} " if engine else "", ""), (dot, style)]
-            parts += [(f" {status.state.value:<10}", style if status.state is not ModelState.UNLOADED else ".quiet")]
-            parts += [(" " * gap, "")]
-        row = Content.assemble(*parts[:-1])
+def model_rows(
+    models: Mapping[str, ModelStatus], engines: Mapping[str, str], held: Mapping[str, float], width: int
+) -> Rows:
+    """One row: name, engine, state and memory of each model, each in its half of the line where it fits there.
+
+    On a shorter line the engine's name without its model, then the memory, then the engine give way.
+
+    Args:
+        models: Their states.
+        engines: What each is, as long as it was not loaded.
+        held: What each holds, in MB.
+        width: In cells.
+    """
+    ways = ((_whole, True), (_model, True), (_whole, False), (_model, False), (_short, False), (None, False))
+    row = Content()
+    for named, told in ways:
+        first, second = (
+            _model_part(title, models.get(name, ModelStatus()), engines[name], held[name] if told else None, named)
+            for name, title in (("stt", "Speech"), ("llm", "Summary"))
+        )
+        half = width // 2
+        if first.cell_length + 2 <= half and second.cell_length <= width - half:
+            return [Content.assemble(first, " " * (half - first.cell_length), second)]
+        row = Content.assemble(first, "  ", second)
         if row.cell_length <= width:
             break
     return [row]
+
+
+def _model_part(
+    title: str, status: ModelStatus, engine: str, held: float | None, named: Callable[[str], str] | None
+) -> Content:
+    """Name, engine, state, and with `held` what came of it; each state takes the same room."""
+    dot, style = mark(status.state)
+    unloaded = status.state is ModelState.UNLOADED
+    parts: list[Part] = [(f"{title} ", ".quiet")]
+    if named is not None:
+        parts.append((f"{named(status.engine or engine)} ", ""))
+    parts += [(dot, style), (f" {status.state.value:<10}", ".quiet" if unloaded else style)]
+    if held:
+        parts.append((f" {held:.0f} MB", ""))
+    elif held is not None and unloaded and (status.freed_mb or status.reason):
+        parts[-1] = (f" {status.state.value}", ".quiet")
+        parts.append((f" · {_released(status)}", ".good" if status.freed_mb else ".warn"))
+    return Content.assemble(*parts)
+
+
+def _released(status: ModelStatus) -> str:
+    """What an unloading gave back, or why there was one that nobody wanted."""
+    return f"gave back {status.freed_mb:.0f} MB" if status.freed_mb else one_line(status.reason, 60)
+
+
+def _whole(engine: str) -> str:
+    return one_line(engine, 24)
+
+
+def _model(engine: str) -> str:
+    """Without the engine: of a path its last part."""
+    return one_line(engine.rpartition(":")[2].rpartition("/")[2] or engine, 16)
+
+
+def _short(engine: str) -> str:
+    return one_line(engine, 12)
 
 
 class StatusLine(FactSheet):
@@ -168,7 +226,14 @@ def _rest(situation: Situation, figures: Figures, room: int, keymap: Mapping[str
         return [(f"{said}{share}", ".accent"), (waiting, ".quiet")]
     if figures.shelf is not None:
         return _shelf(figures.shelf, room)
-    return [(one_line(situation.title, room) if situation.on_air else "", ".quiet")]
+    return [_calm(situation, figures, room)]
+
+
+def _calm(situation: Situation, figures: Figures, room: int) -> Part:
+    """While nothing is at work and nothing is wrong."""
+    if situation.on_air:
+        return one_line(situation.title, room), ".quiet"
+    return "Low memory" if figures.low_memory else "", ".accent"
 
 
 def _shelf(work: Work, room: int) -> Sequence[Part]:
@@ -225,6 +290,8 @@ def title_of(action: Action, situation: Situation, figures: Figures) -> str:
     """The footer's word for an action: the key that starts a recording stops it, the one that pauses it goes on."""
     if action.id == "record" and situation.on_air:
         return "Stop"
+    if action.id == "low_memory" and figures.low_memory:
+        return "Low memory off"
     if action.id == "pause" and phase_of(situation, figures) is Phase.PAUSED:
         return "Resume"
     return action.title
