@@ -13,26 +13,15 @@ from typing import TypeVar
 import psutil
 
 from services.memory.alert import MemoryAlert
-from services.memory.components import (
-    COMPONENTS,
-    RECORDER,
-    SYSTEM,
-    TOTAL,
-    UI,
-    Parts,
-    detached_recorder,
-    is_recorder,
-    parts,
-)
+from services.memory.components import COMPONENTS, SYSTEM, TOTAL, UI, Parts
 from services.memory.probe import SystemMemory, system, usage
 from services.memory.recovery import RECOVERY, Trouble, alert_of
 from services.memory.rules import limits, thresholds
 from services.memory.snapshot import ComponentMemory, Ledger, MemorySnapshot, Recent
 from services.memory.usage import MemoryUsage
+from services.memory.whole import Whole
 from services.settings import MemorySettings
 
-_DETACHED_SECONDS = 60.0
-"""A look through all processes for a recorder that outlived its app is dear, and rarely finds one."""
 _RETRIES = RECOVERY[Trouble.MONITORING].retries
 
 _T = TypeVar("_T")
@@ -47,13 +36,11 @@ class Survey:
     """
 
     def __init__(self, pid: int, machine: Callable[[], SystemMemory] = system) -> None:
-        self._pid = pid
+        self._whole = Whole(pid)
         self._machine = machine
         self._ledgers: dict[str, Ledger] = {}
         self._total = Ledger(TOTAL)
         self._recent = Recent()
-        self._recorder: int | None = None
-        self._looked_at: float | None = None
         self._parts: Parts = {UI: (pid,)} if pid == os.getpid() else {}
         self._last: dict[int, MemoryUsage] = {}
         self._system = SystemMemory(0.0, 0.0)
@@ -68,7 +55,7 @@ class Survey:
             settings: Give the limits and the thresholds of pressure; without them there are no limits.
         """
         now, troubles = time.monotonic(), list[MemoryAlert]()
-        self._parts = self._try(lambda: self._find(now), self._parts, troubles, TOTAL, "The processes")
+        self._parts = self._try(self._whole.parts, self._parts, troubles, TOTAL, "The processes")
         self._system = self._try(self._machine, self._system, troubles, SYSTEM, "The machine's memory")
         for name in self._parts:
             self._ledgers.setdefault(name, Ledger(name))
@@ -91,20 +78,6 @@ class Survey:
         if self._latest is not None:
             known = self._latest.component(component)
             self._total.raise_peak(self._latest.total.usage.pss - (known.usage.pss if known else 0.0) + mb)
-
-    def _find(self, now: float) -> Parts:
-        found = parts(self._pid)
-        if RECORDER not in found and (recorder := self._detached(now)) is not None:
-            found |= {RECORDER: (recorder,)}
-        return found
-
-    def _detached(self, now: float) -> int | None:
-        if self._recorder is not None and not is_recorder(self._recorder):
-            self._recorder = None
-        if self._recorder is None and (self._looked_at is None or now - self._looked_at >= _DETACHED_SECONDS):
-            self._looked_at = now
-            self._recorder = detached_recorder(self._pid)
-        return self._recorder
 
     def _try(self, read: Callable[[], _T], known: _T, troubles: list[MemoryAlert], component: str, what: str) -> _T:
         """What `read` gives, tried as often as the table of recoveries says; else what was known."""

@@ -1,4 +1,4 @@
-"""What all processes of this program hold at this moment, by component."""
+"""All processes of one program, and what they hold at this moment, by component."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ _DETACHED_SECONDS = 60.0
 
 
 class Whole:
-    """This program with all that it started, and the recorder that it controls though another app started it."""
+    """A program with all that it started, and the recorder that it controls though another app started it.
 
-    def __init__(self) -> None:
+    Args:
+        pid: The program; this one when not given.
+    """
+
+    def __init__(self, pid: int | None = None) -> None:
+        self._pid = os.getpid() if pid is None else pid
         self._recorder: int | None = None
         self._looked_at: float | None = None
 
@@ -25,7 +30,7 @@ class Whole:
 
     def parts(self) -> Parts:
         """The processes of each component."""
-        found = parts(os.getpid())
+        found = parts(self._pid)
         recorder = None if RECORDER in found else self._detached()
         return found if recorder is None else found | {RECORDER: (recorder,)}
 
@@ -35,5 +40,5 @@ class Whole:
         now = time.monotonic()
         if self._recorder is None and (self._looked_at is None or now - self._looked_at >= _DETACHED_SECONDS):
             self._looked_at = now
-            self._recorder = detached_recorder(os.getpid())
+            self._recorder = detached_recorder(self._pid)
         return self._recorder
