@@ -31,6 +31,7 @@ SYSTEM = "System"
 Parts = dict[str, tuple[int, ...]]
 """The PIDs of each component; a component without a process is not in it."""
 
+_LOOKING_ON = {"monitor", "report"}
 _HOSTS = {kind: {"stt": STT, "llm": LLM}.get(kind, OTHER) for kind in KINDS}
 
 
@@ -86,13 +87,13 @@ def is_app(pid: int) -> bool:
 
 def programs() -> list[int]:
     """The PIDs of this user's running apps, commands, and recorders that no app is there for. Neither this process
-    nor any that only looks on (`sotto monitor`) is among them."""
+    nor any that only looks on (`sotto monitor`, `sotto report`) is among them."""
     apps, recorders = [], []
     for pid, argv in _mine():
         kind = _component(argv)
         if kind == RECORDER and not _has_app_above(pid):
             recorders.append(pid)
-        elif kind == UI and "monitor" not in _program(argv)[1:2] and pid != os.getpid():
+        elif kind == UI and not _LOOKING_ON & {*_program(argv)[1:2]} and pid != os.getpid():
             apps.append(pid)
     served = {_runtime(pid) for pid in apps}
     return apps + [pid for pid in recorders if _runtime(pid) not in served]

@@ -15,6 +15,7 @@ from services.memory.components import LLM, STT
 from services.memory.optimization import Optimization
 from services.memory.recovery import RECOVERY, Trouble, alert_of
 from services.memory.snapshot import MemorySnapshot
+from services.text import one_line
 
 _REMEMBERED = 50
 MODELS: Mapping[str, str] = MappingProxyType({"stt": STT, "llm": LLM})
@@ -153,9 +154,9 @@ class Diary:
         loaded = state == READY and known.state == LOADING
         self._models[job] = ModelMemory(
             job,
-            engine,
+            one_line(engine, 60),
             state,
-            reason,
+            one_line(reason),
             now if loaded else known.loaded_at,
             used,
             known.freed_mb if freed_mb is None else freed_mb,
@@ -172,7 +173,7 @@ class Diary:
     def begin(self, now: float, name: str, subject: str) -> None:
         """Something is done from now on. It is one thing when it is begun again."""
         if name not in self._running:
-            self._running[name] = OperationMemory(name, subject, now)
+            self._running[name] = OperationMemory(name, one_line(subject, 60), now)
 
     def end(self, now: float, name: str) -> OperationMemory | None:
         """It is over; returns what it took. None where it was not at work."""

@@ -11,8 +11,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from services.errors import UsageError
@@ -28,12 +28,15 @@ from services.events import (
     RecordingStopped,
     StageChanged,
 )
+from services.memory.account import Facts, MemoryReport, account
 from services.memory.alert import MemoryAlert
 from services.memory.alerts import AlertBook
 from services.memory.diary import CAPTIONS, MODELS, PROCESSING, READY, RECORD, UNLOADED, Diary, Fallback
+from services.memory.document import report_json, sections, title
 from services.memory.history import History
 from services.memory.optimizer import ALERT
 from services.memory.probe import Pressure, SystemMemory, peak_rss, system
+from services.memory.published import Publisher
 from services.memory.rules import findings
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.survey import Survey
@@ -57,6 +60,9 @@ class MemoryMonitor:
         pid: The process to measure with all that it started; this one when not given.
         emit: Receives a `MemoryAlerted` for each alert that is raised, gets worse or is over, on the monitor's thread.
         machine: Measures the machine.
+        facts: What the engines told of the models that are loaded, by job; for the report.
+        next_steps: What would be done if memory were short, as sentences; for the report.
+        publish: Let other terminals see the report (`sotto monitor`, `sotto report`).
     """
 
     def __init__(
@@ -65,15 +71,22 @@ class MemoryMonitor:
         pid: int | None = None,
         emit: Emit | None = None,
         machine: Callable[[], SystemMemory] = system,
+        facts: Callable[[], Facts] = dict,
+        next_steps: Callable[[], Sequence[str]] = tuple,
+        publish: bool = False,
     ) -> None:
         self._interval = interval
         self._emit = emit
+        self._facts = facts
+        self._next_steps = next_steps
+        self._publisher = Publisher() if publish else None
         self._settings: MemorySettings | None = None
         self._watched = False
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
-        self._survey = Survey(os.getpid() if pid is None else pid, machine)
+        self._pid = os.getpid() if pid is None else pid
+        self._survey = Survey(self._pid, machine)
         self._alerts = AlertBook()
         self._advised: dict[str, MemoryAlert] = {}
         self.diary = Diary()
@@ -152,6 +165,13 @@ class MemoryMonitor:
 
         self._orders.put(order)
 
+    def report(self) -> MemoryReport | None:
+        """All that is known now; None before the first measurement. Any thread."""
+        snapshot = self.latest
+        if snapshot is None:
+            return None
+        return account(self._pid, snapshot, self.diary, self._alerts.past, self._facts(), self._next_steps())
+
     def sample(self) -> MemorySnapshot:
         """Measure now. Called by the thread; a program that has none calls it itself."""
         settings = self._settings
@@ -183,11 +203,21 @@ class MemoryMonitor:
                 continue
             order()
         self._history.close()
+        if self._publisher is not None:
+            self._publisher.close()
 
     def _measure(self, at_once: bool = False) -> MemorySnapshot:
         snapshot = self.sample()
         self._history.measured(snapshot, time.monotonic(), at_once)
+        self._publish()
         return snapshot
+
+    def _publish(self) -> None:
+        report, settings = self.report(), self._settings
+        if self._publisher is not None and report is not None and settings is not None:
+            parts = [asdict(part) for part in sections(report)]
+            told = {"report": report_json(report), "title": title(report), "sections": parts}
+            self._publisher.publish(told | {"settings": settings.model_dump()})
 
     def _every(self) -> float | None:
         """Seconds to the next measurement; None where the settings want none before something happens."""
@@ -285,15 +315,22 @@ class Peak:
         self._monitor.close()
 
 
-def look(pid: int) -> MemorySnapshot:
+def look(pid: int, settings: MemorySettings | None = None) -> MemorySnapshot:
     """One picture of a program that was not watched. Its peaks are the sums of what the kernel remembers of each
     process (VmHWM: the largest resident set, shared pages in full).
+
+    Args:
+        pid: Of the program.
+        settings: Limits and thresholds; without them there are no limits and no alerts.
 
     Raises:
         UsageError: There is no such process.
     """
     possible = 0 < pid < 1 << 31  # psutil refuses other numbers
-    snapshot = MemoryMonitor(pid=pid).sample() if possible else None
+    monitor = MemoryMonitor(pid=pid)
+    if settings is not None:
+        monitor.configure(settings)
+    snapshot = monitor.sample() if possible else None
     if snapshot is None or not snapshot.components:
         raise UsageError(f"There is no process {pid}.", "`sotto monitor` without a number finds the running sotto.")
     components = tuple(_with_kernel_peak(component) for component in snapshot.components)

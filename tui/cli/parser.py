@@ -59,6 +59,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         _devices,
         _doctor,
         _monitor,
+        _report,
         _models,
     ):
         add(commands)
@@ -279,6 +280,26 @@ def _monitor(commands: Subparsers) -> None:
     parser.add_argument("pid", nargs="?", type=int, metavar="PID", help="a process; its children count too")
     parser.add_argument("--once", action="store_true", help="print once and end")
     _json(parser)
+
+
+def _report(commands: Subparsers) -> None:
+    parser = _command(
+        commands,
+        "report",
+        "Report on the memory: components, models, peaks, alerts, and what to do",
+        "sotto report                            the sotto that runs",
+        "sotto report 4711                       any process",
+        "sotto report 2026-03-14_1030_weekly-sync   what a meeting took",
+        "sotto report --markdown -o memory.md",
+        "sotto report --json | jq .total",
+    )
+    parser.add_argument(
+        "subject", nargs="?", metavar="MEETING|PID", help="a meeting's folder, or its name there; or a process"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON for programs")
+    form.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file, as Markdown unless --json is given")
 
 
 def _models(commands: Subparsers) -> None:
