@@ -7,6 +7,7 @@ preset itself is named by the command line, the environment or the file; where n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -206,6 +207,15 @@ class ScreenSettings(_Section):
     """How a warning reaches somebody who looks elsewhere: the terminal's own notification, its bell, or not at all."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """How settings came about. Two that say the same are equal, whatever their story."""
+
+    layers: Layers = field(default_factory=Layers, compare=False)
+    preset: Preset | None = field(default=None, compare=False)
+    problems: tuple[SettingsError, ...] = field(default=(), compare=False)
+
+
 class Settings(BaseSettings):
     """All settings, frozen. Build them with `load`."""
 
@@ -235,19 +245,17 @@ class Settings(BaseSettings):
             raise ValueError("a path has no zero character")
         return paths.absolute(folder)
 
-    _layers: Layers = PrivateAttr(default_factory=Layers)
-    _preset: Preset | None = PrivateAttr(default=None)
-    _problems: tuple[SettingsError, ...] = PrivateAttr(default=())
+    _story: _Story = PrivateAttr(default_factory=_Story)
 
     @property
     def preset(self) -> Preset:
         """The preset in force, also where none was named."""
-        return self._preset or _preset_of(self.memory.preset)
+        return self._story.preset or _preset_of(self.memory.preset)
 
     @property
     def problems(self) -> tuple[SettingsError, ...]:
         """What is wrong in config.toml and was passed over; to be told to the person."""
-        return self._problems
+        return self._story.problems
 
     def origin(self, key: str) -> Origin:
         """Where a setting has its value from.
@@ -255,7 +263,7 @@ class Settings(BaseSettings):
         Args:
             key: `SECTION.FIELD`, or `folder`.
         """
-        return self._layers.origin(key)
+        return self._story.layers.origin(key)
 
     @classmethod
     def settings_customise_sources(
@@ -295,7 +303,7 @@ def with_overrides(settings: Settings, overrides: Mapping[str, Any]) -> Settings
     Raises:
         SettingsError: A value is not allowed.
     """
-    layers = settings._layers
+    layers = settings._story.layers
     changed = Layers(laid_over(layers.flags, overrides), layers.environment, layers.file)
     return _resolved(changed, settings.problems)
 
@@ -311,7 +319,7 @@ def reloaded(settings: Settings) -> Settings:
     Raises:
         SettingsError: Like `load`.
     """
-    return load(settings._layers.flags)
+    return load(settings._story.layers.flags)
 
 
 def check(key: str, value: object) -> None:
@@ -324,8 +332,8 @@ def check(key: str, value: object) -> None:
     Raises:
         SettingsError: It may not, or there is no such setting; the message names what is allowed.
     """
-    section, _, field = key.rpartition(".")
-    values = {section: {field: value}} if section else {field: value}
+    section, _, name = key.rpartition(".")
+    values = {section: {name: value}} if section else {name: value}
     _, problems = sound(values, Settings, _ENGINES, str(paths.config_file()))
     if problems:
         raise problems[0]
@@ -341,7 +349,7 @@ def _resolved(layers: Layers, problems: tuple[SettingsError, ...]) -> Settings:
     gives["transcription"] = engine | dict(gives["transcription"])
     complete = Layers(layers.flags, layers.environment, layers.file, gives)
     chosen = _check(complete.merged(), complete)
-    chosen._layers, chosen._preset, chosen._problems = complete, preset, problems
+    chosen._story = _Story(complete, preset, problems)
     return chosen
 
 
@@ -378,9 +386,9 @@ def _file() -> tuple[dict[str, Any], tuple[SettingsError, ...]]:
 def _place(layers: Layers, key: str) -> str:
     """Where the value of a key stands, for the message that it is wrong."""
     section = key.partition(".")[0]
-    for field in (key, section):
-        if has(layers.flags, field):
+    for named in (key, section):
+        if has(layers.flags, named):
             return "command line"
-        if has(layers.environment, field):
-            return variable(field)
+        if has(layers.environment, named):
+            return variable(named)
     return str(paths.config_file())
