@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from services.events import Emit, Failed, Progress
@@ -21,7 +22,10 @@ class Jobs:
     def __init__(self, pipeline: Pipeline, emit: Emit) -> None:
         self._pipeline = pipeline
         self._emit = emit
-        self._todo: queue.SimpleQueue[tuple[Path, Plan] | None] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[tuple[Path, Plan, int] | None] = queue.SimpleQueue()
+        self._planning = threading.Lock()
+        self._replanned: Plan | None = None
+        self._replans = 0
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._closing = False
         self._cancel = threading.Event()
@@ -32,7 +36,18 @@ class Jobs:
 
     def submit(self, source: Path, plan: Plan) -> None:
         """Process a meeting's folder, or an audio or video file, when its turn comes."""
-        self._todo.put((source, plan))
+        with self._planning:
+            self._todo.put((source, plan, self._replans))
+
+    def replan(self, plan: Plan) -> None:
+        """Let the work at hand, and all that is in the queue, go on with another plan. Returns at once.
+
+        A transcription goes on from its last finished batch of windows; a summary that is being written is finished.
+        """
+        with self._planning:
+            self._replanned = plan
+            self._replans += 1
+            self._pipeline.replan(plan)
 
     @property
     def waiting(self) -> int:
@@ -60,10 +75,13 @@ class Jobs:
     def _run(self) -> None:
         while (job := self._todo.get()) is not None and not self._closing:
             self._cancel = cancel = threading.Event()
-            self.current, plan = job
-            try:
+            self.current, plan, replans = job
+            with ExitStack() as at_work:
+                at_work.callback(setattr, self, "current", None)
+                with self._planning:
+                    if replans != self._replans and self._replanned is not None:
+                        plan = self._replanned
+                    at_work.enter_context(self._pipeline.going_by(plan))
                 outcome = self._pipeline.process_in_turn(self.current, plan, cancel)
-            finally:
-                self.current = None
             for error in outcome.errors:
                 self._emit(Failed(error))

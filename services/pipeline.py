@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from services.errors import CancelledError, MeetingBusyError, RemoteError, SottoError, StorageError, UsageError
-from services.events import Emit, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
+from services.events import Emit, FellBack, MeetingFinished, Progress, Stage, StageChanged, StageStatus, SummaryReady
+from services.fallback import Fallback, Leg, Relay, words
 from services.files import JsonLines
 from services.hosted import HostedModel
 from services.library.marker import look
@@ -19,13 +22,17 @@ from services.library.repair import mend
 from services.library.unfinished import claim, is_meeting
 from services.memory.components import is_app
 from services.memory.monitor import Peak
+from services.memory.probe import system
 from services.memory.report import log_record
 from services.models.catalogue import AUTO, EngineSpec
+from services.models.ladder import next_smaller
+from services.models.options import SummaryOptions
 from services.residency import Residency
 from services.summarization.engine import NO_SPEECH
-from services.summarization.service import Summarizer
-from services.transcription.promotion import promote
-from services.transcription.service import Transcriber
+from services.summarization.service import Summarizer, Written
+from services.transcription.captions import Pace
+from services.transcription.promotion import has_captions, promote
+from services.transcription.service import Transcriber, Transcription, known_language
 from services.worker.client import Worker
 
 _log = logging.getLogger(__name__)
@@ -42,28 +49,37 @@ class Plan:
         stt: The speech engine.
         summary: The summary engine; None for no summary.
         language: ISO 639-1 code of what is spoken.
-        max_context: Largest context of a language model, in tokens.
+        writing: How a language model works.
         folder: Where the meetings of imported files go.
         archive: What a finished recording is packed into.
         captions: The speech engine for captions while recording; None where none is fit.
         no_captions: Why none is.
         single_pass: Captions become the transcript, and only what they missed is transcribed.
+        pace: How close captions follow.
+        smaller: Summary engines to take instead where memory is short, one after another.
+        auto_fallback: A smaller engine goes on where one is short of memory.
     """
 
     stt: EngineSpec
     summary: EngineSpec | None
     language: str
-    max_context: int
+    writing: SummaryOptions
     folder: Path
     archive: ArchiveFormat = "flac"
     captions: EngineSpec | None = None
     no_captions: UsageError | None = None
     single_pass: bool = False
+    pace: Pace = Pace()  # noqa: RUF009 - frozen
+    smaller: tuple[EngineSpec, ...] = ()
+    auto_fallback: bool = True
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What processing one meeting came to. Times in seconds, memory in MB of PSS of the whole process tree."""
+    """What processing one meeting came to. Times in seconds, memory in MB of PSS of the whole process tree.
+
+    `windows` counts the stretches of speech that engines were given, `fell_back` has the engines that gave up.
+    """
 
     source: Path
     meeting: Path | None = None
@@ -74,6 +90,8 @@ class Outcome:
     load_s: float = 0.0
     unload_s: float = 0.0
     peak_pss_mb: float = 0.0
+    windows: int = 0
+    fell_back: list[FellBack] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -106,12 +124,52 @@ class Pipeline:
         self._cancel = threading.Event()
         self._leaving = False
         self._peak = Peak()
+        self._planning = threading.Lock()
+        self._plan: Plan | None = None
+        self._relay: Relay | None = None
+        self._single = False
         self.progress: Progress | None = None
+
+    def replan(self, plan: Plan) -> None:
+        """Let the work at hand go on with another plan. Returns at once; for any thread.
+
+        A transcription goes on from its last finished batch of windows; a summary that is being written is finished.
+        """
+        with self._planning:
+            if self._plan is None:
+                return
+            self._plan = plan
+            if self._relay is not None:
+                self._relay.change(self._leg(plan))
+
+    @contextmanager
+    def going_by(self, plan: Plan) -> Iterator[None]:
+        """From here on there is work at hand: `replan` has an effect. Within another one it does nothing."""
+        with self._planning:
+            first = self._plan is None
+            self._plan = plan if self._plan is None else self._plan
+        try:
+            yield
+        finally:
+            if first:
+                with self._planning:
+                    self._plan = None
+
+    def _leg(self, plan: Plan) -> Leg:
+        """Who is to transcribe the meeting at hand."""
+        return Leg(plan.captions if self._single and plan.captions else plan.stt, plan.language)
+
+    @property
+    def _now(self) -> Plan:
+        """The plan that holds now."""
+        assert self._plan is not None
+        return self._plan
 
     def process(self, source: Path, plan: Plan, cancel: threading.Event) -> Outcome:
         """Do what is not done yet of the meeting in folder `source`, or of the audio or video file `source`.
 
-        Models are unloaded when it returns. Never raises a `SottoError`: they are in the outcome.
+        Models that are not to wait for more work are unloaded when it returns. Never raises a `SottoError`: they are in
+        the outcome.
 
         Args:
             source: A meeting's folder or a file.
@@ -122,9 +180,9 @@ class Pipeline:
         outcome = Outcome(source)
         begun = time.monotonic()
         load_before, unload_before = self._times()
-        with Peak() as self._peak:
+        with self.going_by(plan), Peak() as self._peak:
             try:
-                self._run(source, plan, outcome)
+                self._run(source, outcome)
             except SottoError as error:
                 if error not in outcome.errors:
                     outcome.errors.append(error)
@@ -133,7 +191,7 @@ class Pipeline:
                 outcome.errors.append(SottoError(f"{type(error).__name__}: {error}.", "sotto.log has the details."))
             finally:
                 self.progress = None
-                self._residency.unload_all("the work is done")
+                self._residency.release("the work is done")
         outcome.wall_s = time.monotonic() - begun
         load, unload = self._times()
         outcome.load_s, outcome.unload_s = load - load_before, unload - unload_before
@@ -144,14 +202,15 @@ class Pipeline:
 
     def process_in_turn(self, source: Path, plan: Plan, cancel: threading.Event) -> Outcome:
         """Like `process`; when another sotto is at work on the meeting, wait for it, then do what it left to do."""
-        outcome = self.process(source, plan, cancel)
-        while any(isinstance(error, MeetingBusyError) for error in outcome.errors):
-            self._emit(StageChanged(source, "transcribe", "waiting", "until the other sotto has written it up"))
-            while look(Meeting(source).processing_marker, is_app) == "held":
-                if cancel.wait(_LOOK_SECONDS):
-                    return outcome
+        with self.going_by(plan):
             outcome = self.process(source, plan, cancel)
-        return outcome
+            while any(isinstance(error, MeetingBusyError) for error in outcome.errors):
+                self._emit(StageChanged(source, "transcribe", "waiting", "until the other sotto has written it up"))
+                while look(Meeting(source).processing_marker, is_app) == "held":
+                    if cancel.wait(_LOOK_SECONDS):
+                        return outcome
+                outcome = self.process(source, plan, cancel)
+            return outcome
 
     def leave(self) -> None:
         """From now on a cancel means that sotto is closed: nobody gave the work up, and it counts as unfinished."""
@@ -160,32 +219,30 @@ class Pipeline:
     def _times(self) -> tuple[float, float]:
         return sum(m.load_s for m in self._models), sum(m.unload_s for m in self._models)
 
-    def _run(self, source: Path, plan: Plan, outcome: Outcome) -> None:
+    def _run(self, source: Path, outcome: Outcome) -> None:
         if is_meeting(source):
             meeting, made = Meeting(source.absolute()), False  # workers are at home in another folder
         else:
             info = {"file": str(source.absolute())}
-            meeting, made = Meeting.create(plan.folder, source.stem, info), True
+            meeting, made = Meeting.create(self._now.folder, source.stem, info), True
         with claim(meeting):
             mend(meeting)
             outcome.meeting = meeting.folder
-            self._stages(meeting, made, plan, outcome)
+            self._stages(meeting, made, outcome)
 
-    def _stages(self, meeting: Meeting, made: bool, plan: Plan, outcome: Outcome) -> None:
+    def _stages(self, meeting: Meeting, made: bool, outcome: Outcome) -> None:
         """Do what is left to do of a meeting that is nobody else's now; `made`: it was made for this."""
         audio = Path(str(meeting.info().get("file", meeting.folder)))
-        transcribed = self._stage(
-            meeting, "transcribe", outcome, lambda: self._transcribe(meeting, audio, plan, outcome)
-        )
+        transcribed = self._stage(meeting, "transcribe", outcome, lambda: self._transcribe(meeting, audio, outcome))
         goes_on = any(isinstance(error, RemoteError) for error in outcome.errors)  # when the server is back
         if not transcribed and made and not goes_on and meeting.discard_if_empty():
             outcome.meeting = None
             return
         outcome.duration_s = meeting.duration_s
         if transcribed:
-            self._summarize(meeting, plan, outcome)
+            self._summarize(meeting, outcome)
         if meeting.audio.is_dir():
-            self._stage(meeting, "archive", outcome, lambda: self._archive(meeting, plan))
+            self._stage(meeting, "archive", outcome, lambda: self._archive(meeting, self._now))
 
     def _stage(self, meeting: Meeting, stage: Stage, outcome: Outcome, work: Callable[[], str]) -> bool:
         """Run one stage unless it is done. A failure is kept in the outcome and on disk. Returns whether it is done."""
@@ -219,38 +276,88 @@ class Pipeline:
         else:
             self._tell(meeting, stage, "skipped", error.message)
 
-    def _transcribe(self, meeting: Meeting, audio: Path, plan: Plan, outcome: Outcome) -> str:
-        spec, watch = plan.stt, self._watch("transcribe")
-        result = None
-        if plan.single_pass and plan.captions is not None and audio == meeting.folder:
-            result = promote(self._transcriber, meeting, plan.captions, plan.language, watch, self._cancel)
-        if result is not None and plan.captions is not None:
-            spec = plan.captions
-        else:
-            result = self._transcriber.transcribe(meeting, audio, spec, plan.language, watch, self._cancel)
+    def _transcribe(self, meeting: Meeting, audio: Path, outcome: Outcome) -> str:
+        watch = self._watch("transcribe")
+        with self._planning:
+            plan = self._now
+            self._single = (
+                plan.single_pass and plan.captions is not None and audio == meeting.folder and has_captions(meeting)
+            )
+            fallback = Fallback("stt", meeting.folder, self._smaller_listener(meeting), self._emit, plan.auto_fallback)
+            self._relay = relay = Relay(self._leg(plan), fallback, self._cancel)
+
+        def work(leg: Leg, take_over: str | None, cancel: threading.Event) -> Transcription:
+            if self._single:
+                return promote(self._transcriber, meeting, leg.spec, leg.language, watch, cancel, take_over)
+            return self._transcriber.transcribe(
+                meeting, audio, leg.spec, leg.language, watch, cancel, take_over=take_over
+            )
+
+        try:
+            result = relay.run(work)
+        finally:
+            with self._planning:
+                self._relay = None
+            outcome.fell_back += fallback.told
+        if not self._single:
             meeting.filled.unlink(missing_ok=True)  # of a single pass that was given up
         outcome.warnings.extend(result.warnings)
-        facts = {"duration_s": round(result.duration_s, 3), "stt": spec.label, "warnings": list(result.warnings)}
-        meeting.update(**facts, language=result.language or ("" if plan.language == AUTO else plan.language))
+        outcome.windows = result.windows
+        language = self._now.language
+        meeting.update(
+            duration_s=round(result.duration_s, 3),
+            stt=", ".join(result.engines),
+            warnings=list(result.warnings),
+            language=result.language or ("" if language == AUTO else language),
+        )
         return "" if result.segments else NO_SPEECH
 
-    def _summarize(self, meeting: Meeting, plan: Plan, outcome: Outcome) -> None:
-        spec = plan.summary
-        if spec is None:
+    def _smaller_listener(self, meeting: Meeting) -> Callable[[EngineSpec], EngineSpec | None]:
+        def find(spec: EngineSpec) -> EngineSpec | None:
+            language = self._now.language
+            if language == AUTO:
+                language = known_language(meeting.filled if self._single else meeting.transcript)
+            return next_smaller("stt", spec, language, available_mb=system().available)
+
+        return find
+
+    def _summarize(self, meeting: Meeting, outcome: Outcome) -> None:
+        if self._now.summary is None:
             self._tell(meeting, "summarize", "skipped", "no summary was asked for")
         elif not meeting.transcript.exists() or not meeting.transcript.stat().st_size:
             self._tell(meeting, "summarize", "skipped", NO_SPEECH)
         else:
             done_before = meeting.stage("summarize") == "done"
-            self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, spec, plan))
+            self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, outcome))
             if done_before and meeting.summary.is_file():
                 self._emit(SummaryReady(meeting.folder, meeting.summary.read_text(encoding="utf-8")))
 
-    def _write_summary(self, meeting: Meeting, spec: EngineSpec, plan: Plan) -> str:
+    def _write_summary(self, meeting: Meeting, outcome: Outcome) -> str:
+        plan = self._now
         language = str(meeting.info().get("language", plan.language))
         watch = self._watch("summarize")
-        written = self._summarizer.summarize(meeting, spec, language, plan.max_context, watch, self._cancel)
-        changes = {"summary": spec.label}
+        fallback = Fallback(
+            "llm",
+            meeting.folder,
+            lambda spec: next_smaller("summary", spec, smaller=plan.smaller),
+            self._emit,
+            plan.auto_fallback,
+        )
+
+        def work(leg: Leg, _: str | None, cancel: threading.Event) -> tuple[Written, EngineSpec]:
+            written = self._summarizer.summarize(meeting, leg.spec, leg.language, plan.writing, watch, cancel)
+            return written, leg.spec
+
+        assert plan.summary is not None
+        try:
+            written, spec = Relay(Leg(plan.summary, language), fallback, self._cancel).run(work)
+        finally:
+            outcome.fell_back += fallback.told
+        told = [words(fell) for fell in fallback.told]
+        outcome.warnings.extend(told)
+        changes: dict[str, Any] = {"summary": spec.label}
+        if told:
+            changes["warnings"] = [*meeting.info().get("warnings", []), *told]
         if written.title and meeting.title == UNTITLED:
             changes["title"] = written.title
         meeting.update(**changes)

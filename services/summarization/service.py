@@ -11,6 +11,7 @@ from services.files import write_atomic
 from services.hosted import HostedModel
 from services.library.meeting import UNTITLED, Meeting
 from services.models.catalogue import EngineSpec
+from services.models.options import SummaryOptions
 from services.residency import Residency
 from services.worker.handler import Json
 
@@ -50,7 +51,7 @@ class Summarizer:
         meeting: Meeting,
         spec: EngineSpec,
         language: str,
-        max_context: int,
+        options: SummaryOptions,
         on_progress: Callable[[float, float, str], None],
         cancel: threading.Event,
     ) -> Written:
@@ -60,7 +61,7 @@ class Summarizer:
             meeting: Its transcript.jsonl is complete.
             spec: The engine.
             language: ISO 639-1 code of the transcript.
-            max_context: Largest context in tokens.
+            options: How the engine works.
             on_progress: Takes done, total, and what is being done.
             cancel: Set it to end early; nothing is written then.
 
@@ -70,7 +71,7 @@ class Summarizer:
         info = meeting.info()
         title = "" if meeting.title == UNTITLED else meeting.title  # without one, the engine finds one
         args = {"transcript": str(meeting.transcript)}
-        load = spec.load_args() | args | {"max_context": max_context}
+        load = spec.load_args() | args | {"options": options.to_dict()}
 
         def show(item: Json) -> None:
             self._emit(SummaryDelta(meeting.folder, str(item["text"])))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.errors import CancelledError, SottoError, WorkerDiedError
-from services.events import CaptionChanged, Emit, Failed, SegmentReady
+from services.errors import CancelledError, MemoryLimitError, SottoError, WorkerDiedError
+from services.events import CaptionChanged, Emit, Failed, FellBack, SegmentReady
+from services.fallback import SHORT_OF_MEMORY, Interrupt
 from services.files import JsonLines, disk_error
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment
+from services.memory.probe import system
 from services.models.catalogue import EngineSpec
+from services.models.ladder import next_smaller
 from services.residency import Residency
 from services.transcription.live import position
 from services.worker.handler import Json
@@ -26,13 +30,43 @@ _RESTARTS = 2
 _LOOK_SECONDS = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How close captions follow, in seconds.
+
+    Attributes:
+        update_s: So much new speech is worth working an open utterance out again.
+        skip_s: Captions that are so far behind skip ahead.
+    """
+
+    update_s: float = 0.4
+    skip_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How captions are to be.
+
+    Attributes:
+        spec: The engine; None while there are to be none.
+        language: ISO 639-1 code, or `auto`.
+        pace: How close they follow.
+        auto_fallback: A smaller engine goes on where this one is short of memory.
+    """
+
+    spec: EngineSpec | None
+    language: str
+    pace: Pace
+    auto_fallback: bool
+
+
 class Captions:
     """Follows one recording at a time, on a thread of its own. Never touches the recording itself.
 
     Args:
         stt: The speech model.
         residency: Lends it; captions wait while another meeting is being processed, and catch up from disk.
-        emit: Receives `CaptionChanged`, and `SegmentReady` with `preview=True`.
+        emit: Receives `CaptionChanged`, `SegmentReady` with `preview=True`, and `FellBack`.
     """
 
     def __init__(self, stt: HostedModel, residency: Residency, emit: Emit) -> None:
@@ -41,24 +75,62 @@ class Captions:
         self._emit = emit
         self._lock = threading.Lock()
         self._end = threading.Event()  # of the run at hand: each has its own, so that none is ended for another
+        self._turn = Interrupt(self._end)  # likewise; each engine of it has one
+        self._wish: _Wish | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def start(self, folder: Path, spec: EngineSpec, language: str) -> None:
-        """Begin to follow the recording in `folder`, when the captions of the one before have ended."""
+    def start(
+        self,
+        folder: Path,
+        spec: EngineSpec | None,
+        language: str,
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        auto_fallback: bool = True,
+    ) -> None:
+        """Begin to follow the recording in `folder`, when the captions of the one before have ended.
+
+        Args:
+            folder: The meeting.
+            spec: The engine; None to wait until `change` names one.
+            language: ISO 639-1 code, or `auto`.
+            pace: How close to follow.
+            auto_fallback: Go on with a smaller engine where this one is short of memory.
+        """
         self.stop()
         with self._lock:
             if self._closed:
                 return
             self._end = threading.Event()
-            arguments = (Meeting(folder), spec, language, self._end)
+            self._turn = Interrupt(self._end)
+            self._wish = _Wish(spec, language, pace, auto_fallback)
+            arguments = (Meeting(folder), self._end)
             self._thread = threading.Thread(target=self._run, args=arguments, name="captions", daemon=True)
             self._thread.start()
+
+    def change(
+        self,
+        spec: EngineSpec | None,
+        language: str,
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        auto_fallback: bool = True,
+    ) -> None:
+        """Follow on with another engine from where the captions are; where there are none now, nothing happens.
+
+        Returns at once. The arguments are those of `start`. While `spec` is None there are no captions, and the model
+        goes; what is said meanwhile is transcribed after the stop.
+        """
+        with self._lock:
+            wish = _Wish(spec, language, pace, auto_fallback)
+            if self._wish is not None and wish != self._wish:
+                self._wish = wish
+                self._turn.set()
 
     def end(self) -> None:
         """Ask the captions to end, and do not wait until they have."""
         with self._lock:
             self._end.set()
+            self._turn.set()  # wakes who waits for a change
 
     def stop(self) -> None:
         """End the captions; returns when the speech model is free again."""
@@ -74,19 +146,21 @@ class Captions:
             self._closed = True
         self.stop()
 
-    def _run(self, meeting: Meeting, spec: EngineSpec, language: str, end: threading.Event) -> None:
+    def _run(self, meeting: Meeting, end: threading.Event) -> None:
         try:
             with JsonLines(meeting.live) as live:
                 self._watch(meeting, live, end)
-                if not end.is_set():
-                    with self._residency.lease(self._stt, spec.label, spec.load_args(), end):
-                        self._follow(meeting, live, language, end)
+                self._follow_on(meeting, live, end)
         except CancelledError:
             _log.info("the captions were ended before the model was ready, or heeded it too late")
         except SottoError as error:
             self._emit(no_captions(error))
         except OSError as error:  # the folder was moved away while another program wrote the captions
             self._emit(no_captions(disk_error(meeting.live, error)))
+        finally:
+            with self._lock:
+                if self._end is end:
+                    self._wish = None
 
     def _watch(self, meeting: Meeting, live: JsonLines, end: threading.Event) -> None:
         """Show what another program understands, as long as there is one: two would write every word twice."""
@@ -102,8 +176,55 @@ class Captions:
                     if segment is not None:
                         self._emit(SegmentReady(meeting.folder, segment, preview=True))
 
-    def _follow(self, meeting: Meeting, live: JsonLines, language: str, end: threading.Event) -> None:
+    def _follow_on(self, meeting: Meeting, live: JsonLines, end: threading.Event) -> None:
+        """Follow with one engine after another until the recording ends."""
+        restarts = 0
+        while not end.is_set():
+            wish, turn = self._next(end)
+            if wish.spec is None:
+                self._residency.unload_all("captions are paused")
+                turn.wait()
+                continue
+            try:
+                with self._residency.lease(self._stt, wish.spec.label, wish.spec.load_args(), turn):
+                    self._follow(meeting, live, wish, turn)
+                if not turn.own:
+                    return
+            except CancelledError:
+                if end.is_set() or not turn.own:
+                    raise
+            except (MemoryLimitError, WorkerDiedError) as error:
+                if self._fell_back(meeting, wish, error):
+                    continue
+                restarts += 1
+                if restarts > _RESTARTS or not isinstance(error, WorkerDiedError):
+                    raise
+                _log.warning("the speech process died while following; starting it again", exc_info=True)
+
+    def _next(self, end: threading.Event) -> tuple[_Wish, Interrupt]:
+        """How captions are to be from now on, and what tells that this has changed."""
+        with self._lock:
+            assert self._wish is not None
+            if self._end is end:
+                self._turn = Interrupt(end)
+            return self._wish, self._turn
+
+    def _fell_back(self, meeting: Meeting, wish: _Wish, error: SottoError) -> bool:
+        """Let a smaller engine follow where this one was short of memory; returns whether there is one."""
+        if wish.spec is None or not wish.auto_fallback or not isinstance(error, SHORT_OF_MEMORY):
+            return False
+        smaller = next_smaller("stt", wish.spec, wish.language, available_mb=system().available)
+        if smaller is None:
+            return False
+        with self._lock:
+            if self._wish == wish:  # else somebody has named another one meanwhile
+                self._wish = replace(wish, spec=smaller)
+        self._emit(FellBack("stt", wish.spec.label, smaller.label, error.message, meeting.folder))
+        return True
+
+    def _follow(self, meeting: Meeting, live: JsonLines, wish: _Wish, turn: threading.Event) -> None:
         reached = position(meeting.live)
+        open_speakers: set[str] = set()
 
         def show(item: Json) -> None:
             nonlocal reached
@@ -112,35 +233,35 @@ class Captions:
                 live.append(*(segment.to_dict() for segment in segments), {"heard": item["heard"]})
                 reached = reached.after(item)
                 for segment in segments:
+                    open_speakers.discard(segment.speaker)
                     self._emit(CaptionChanged(meeting.folder, segment.speaker, ""))
                     self._emit(SegmentReady(meeting.folder, segment, preview=True))
-            elif "partial" in item and not end.is_set():
-                partial = item["partial"]
-                self._emit(CaptionChanged(meeting.folder, str(partial["speaker"]), str(partial["text"])))
+            elif "partial" in item and not turn.is_set():
+                speaker, text = str(item["partial"]["speaker"]), str(item["partial"]["text"])
+                open_speakers.add(speaker)
+                self._emit(CaptionChanged(meeting.folder, speaker, text))
             elif "skipped" in item:
                 live.append({"skipped": item["skipped"]})
                 reached = reached.after(item)
 
-        for attempt in range(_RESTARTS + 1):
-            try:
-                self._stt.load_model(end)
-                self._stt.run(
-                    "follow",
-                    {
-                        "meeting": str(meeting.folder),
-                        "language": language,
-                        "from_s": reached.start,
-                        "heard": reached.heard,
-                    },
-                    on_item=show,
-                    on_progress=lambda *_: None,
-                    cancel=end,
-                )
-                return
-            except WorkerDiedError:
-                if attempt == _RESTARTS:
-                    raise
-                _log.warning("the speech process died while following; starting it again", exc_info=True)
+        try:
+            self._stt.run(
+                "follow",
+                {
+                    "meeting": str(meeting.folder),
+                    "language": wish.language,
+                    "from_s": reached.start,
+                    "heard": reached.heard,
+                    "update_s": wish.pace.update_s,
+                    "skip_s": wish.pace.skip_s,
+                },
+                on_item=show,
+                on_progress=lambda *_: None,
+                cancel=turn,
+            )
+        finally:
+            for speaker in open_speakers:
+                self._emit(CaptionChanged(meeting.folder, speaker, ""))
 
 
 def no_captions(error: SottoError) -> Failed:

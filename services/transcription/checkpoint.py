@@ -100,15 +100,15 @@ class _State:
             batch.segments,
             batch.number,
             batch.covered,
-            batch.language,
+            batch.language or self.language,
             parts if parts[-1:] == (label,) else (*parts, label),
             (*self.told, why) if why else self.told,
         )
 
     def checkpoint(self, batch: _Batch) -> Checkpoint:
         """Where the engine at hand goes on, with `batch`."""
-        done = batch.number - self.base
-        return Checkpoint(done, batch.segments, batch.language, self.base, self.covered, self.engines, self.told)
+        done, known = batch.number - self.base, batch.language or self.language
+        return Checkpoint(done, batch.segments, known, self.base, self.covered, self.engines, self.told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,8 @@ twice where nobody pauses: captions do not wait for the next utterance to join t
 _POLL_SECONDS = 0.15
 _STEP_SECONDS = 1.0
 _FIRST_PARTIAL_SECONDS = 0.5
-_PARTIAL_SECONDS = 0.4
-"""So much new speech is worth working an open utterance out again."""
-
 _REST_SECONDS = 0.1
-"""So much is, too, when the speaker has paused: more may not come."""
+"""So much new speech is worth working an open utterance out again when the speaker has paused: more may not come."""
 
 _PAUSED_SECONDS = 0.2
 _PARTIAL_SHARE = 0.5
@@ -41,9 +38,11 @@ _PARTIAL_SHARE = 0.5
 _PARTIALS_UP_TO_BEHIND = 2.0
 """Further behind than this, open utterances are not worked out: time goes into catching up."""
 
-_SKIP_BEHIND = 30.0
 _RESUME_BEHIND = 5.0
 """After a skip the captions go on so far behind the recording, so that they begin with a whole sentence."""
+
+_RESUME_SHARE = 0.5
+"""But no farther than this share of what makes them skip: else they would do it again at once."""
 
 _MARK_SECONDS = 15.0
 """A channel that is silent tells so often that it is."""
@@ -72,6 +71,9 @@ class Follower:
         call: Receives the items; ends the work when cancelled.
         start: Where to begin, in seconds.
         heard: Where to begin with speakers of whom more was heard before.
+        update_s: So much new speech, in seconds, is worth working an open utterance out again.
+        skip_s: So many seconds behind the recording, what is too far back is let go of.
+        policy: When an utterance ends.
 
     Raises:
         AudioFileError, StorageError: There is no recording to follow.
@@ -85,8 +87,12 @@ class Follower:
         call: Call,
         start: float,
         heard: Mapping[str, float],
+        update_s: float = 0.4,
+        skip_s: float = 30.0,
+        policy: Policy = POLICY,
     ) -> None:
         self._understanding = understanding
+        self._update_s, self._skip_s, self._policy = update_s, skip_s, policy
         self._detector = detector
         self._call = call
         self._audio = MeetingAudio(folder)
@@ -107,7 +113,7 @@ class Follower:
         with self._audio:
             while not self._call.cancelled:
                 growing = self._audio.growing  # asked before reading: what is there then is all there is
-                if self._behind > _SKIP_BEHIND:
+                if self._behind > self._skip_s:
                     self._skip()
                 if not self._step() and not growing:
                     self._finish()
@@ -195,7 +201,7 @@ class Follower:
         elif window.end - utterance.spoken >= _PAUSED_SECONDS:
             enough = new >= _REST_SECONDS
         else:
-            enough = new >= _PARTIAL_SECONDS
+            enough = new >= self._update_s
         return enough and time.monotonic() >= self._rest_until
 
     def _clear(self, speaker: str) -> None:
@@ -209,7 +215,7 @@ class Follower:
             self._clear(speaker)
         self._open.clear()
         begun = min(self._heard.values(), default=self._position / rate)
-        self._position = self._audio.frames - round(_RESUME_BEHIND * rate)
+        self._position = self._audio.frames - round(min(_RESUME_BEHIND, _RESUME_SHARE * self._skip_s) * rate)
         end = self._position / rate
         self._call.item({"skipped": {"start": round(begun, 3), "end": round(end, 3)}})
         self._skipped += end - begun
@@ -221,4 +227,4 @@ class Follower:
         sources = [(LiveNormaliser(channel, rate), label) for channel, label in enumerate(self._speakers)]
         spans = {label: ((begin, math.inf),) for label, begin in begins.items()}
         start = self._position / rate
-        return FrontEnd(sources, self._detector, POLICY, start, ordered=False, spans=spans, settle=settle)
+        return FrontEnd(sources, self._detector, self._policy, start, ordered=False, spans=spans, settle=settle)

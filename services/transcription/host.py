@@ -9,8 +9,9 @@ Methods:
                 batch, and "language" where that is found out, with "voice" where speakers are told apart; duration_s,
                 speech_s, windows, language, channels, warnings
     speakers    transcript (a file in the making) -> speakers: of each segment the number, from 1 on, or 0
-    follow      meeting, language, from_s, heard -> items {"partial": ...}, {"heard": ..., "segments": [...]},
-                {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s, position_s
+    follow      meeting, language, from_s, heard, update_s, skip_s -> items {"partial": ...}, {"heard": ..., "segments":
+                [...]}, {"skipped": ...} until the recording ends or the call is cancelled; segments, skipped_s,
+                position_s
     unload      (nothing) -> {}
 """
 
@@ -31,7 +32,7 @@ from services.models.catalogue import EngineEntry, engine_class, find_engine
 from services.models.options import EngineOptions
 from services.models.store import locate
 from services.transcription.engine import Attending, SpeechEngine
-from services.transcription.follow import Follower
+from services.transcription.follow import POLICY, Follower
 from services.transcription.run import Run
 from services.transcription.source import open_source
 from services.transcription.understanding import Understanding
@@ -128,7 +129,12 @@ class SpeechHost:
         understanding = self._understanding(str(args["language"]))
         start = float(args.get("from_s", 0.0))
         heard = {str(speaker): float(end) for speaker, end in (args.get("heard") or {}).items()}
-        return Follower(Path(str(args["meeting"])), understanding, self._loaded()[2], call, start, heard).run()
+        folder, pace = (
+            Path(str(args["meeting"])),
+            {key: float(args[key]) for key in ("update_s", "skip_s") if key in args},
+        )
+        policy = POLICY.within(self._window_s)
+        return Follower(folder, understanding, self._loaded()[2], call, start, heard, **pace, policy=policy).run()
 
     def _voice_prints(self) -> tuple[VoicePrints | None, list[str]]:
         """What tells voices apart, where that is wanted; else None, and why it is not to be had."""

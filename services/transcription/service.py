@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.events import Emit, SegmentReady
-from services.files import JsonLines
+from services.files import JsonLines, read_json_lines
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment, read_segments
-from services.models.catalogue import EngineSpec
+from services.models.catalogue import AUTO, EngineSpec, find_engine
 from services.residency import Residency
-from services.transcription.checkpoint import Work, finish, take_up
+from services.transcription.checkpoint import Checkpoint, Work, finish, take_up
 from services.transcription.labels import put_labels
 from services.transcription.live import Span
 from services.worker.handler import Json
@@ -108,18 +108,18 @@ class Transcriber:
             def keep(item: Json) -> None:
                 nonlocal count
                 segment = Segment.from_dict(item["segment"])
-                of_batch = {key: item[key] for key in item if key != "segment"}
-                transcript.append(segment.to_dict() | of_batch | {"batch": checkpoint.base + int(item["batch"])})
+                item["batch"] = checkpoint.base + int(item["batch"])
+                transcript.append(segment.to_dict() | {key: item[key] for key in item if key != "segment"})
                 count += 1
                 if part is None:
-                    self._emit(SegmentReady(meeting.folder, segment, preview=False))
+                    self._emit(SegmentReady(meeting.folder, segment, preview=False, batch=int(item["batch"])))
 
             with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
                 result = stt.run(
                     "transcribe",
                     {
                         "path": str(source),
-                        "language": language,
+                        "language": _spoken(spec, language, checkpoint),
                         "from_window": checkpoint.window,
                         "known": checkpoint.language,
                         "spans": spans,
@@ -157,6 +157,23 @@ def _speakers(
     args = {"transcript": str(transcript)}
     told = stt.run("speakers", args, on_item=lambda _: None, on_progress=on_progress, cancel=cancel)
     return [int(number) for number in told["speakers"]]
+
+
+def _spoken(spec: EngineSpec, language: str, checkpoint: Checkpoint) -> str:
+    """What to tell an engine about the language: one that cannot find it out takes what was found out before it."""
+    if language != AUTO or find_engine("stt", spec.engine).detects_language:
+        return language
+    return str((checkpoint.language or {}).get("language") or language)
+
+
+def known_language(transcript: Path) -> str:
+    """What has been found out of the language in a transcript in the making; `auto` where that is nothing."""
+    found = ""
+    for record in read_json_lines(transcript):
+        state = record.get("language")
+        if isinstance(state, dict):
+            found = str(state.get("language") or found)
+    return found or AUTO
 
 
 def work_of(source: Path, spec: EngineSpec, language: str, spans: Mapping[str, Sequence[Span]] | None = None) -> Work:

@@ -49,6 +49,7 @@ class House:
         chosen = {
             "recording": {"sources": (f"file:{MEETING}",)},
             "transcription": transcription,
+            "memory": {"idle_seconds": 0},
             "summary": {"engine": "none"},
         }
         self.services = Services(settings.load(chosen), self._keep)

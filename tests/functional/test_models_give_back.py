@@ -15,6 +15,7 @@ from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.memory.monitor import MemoryMonitor
 from services.models.catalogue import parse_engine
+from services.models.options import SummaryOptions
 from services.residency import Residency
 from services.summarization.service import Summarizer
 from services.transcription.service import Transcriber
@@ -59,7 +60,9 @@ def test_speech_is_gone_before_the_language_model_loads_and_both_give_back(
         meeting, sample.MEETING, parse_engine("stt", "moonshine"), "en", lambda *_: None, go_on
     )
     assert tree_mb() > before + 100
-    Summarizer(llm, residency, emit).summarize(meeting, engine, "en", 2048, lambda *_: None, go_on)
+    Summarizer(llm, residency, emit).summarize(
+        meeting, engine, "en", SummaryOptions(max_context=2048), lambda *_: None, go_on
+    )
     assert tree_mb() > before + 30
     residency.unload_all("done")
     assert tree_mb() < before + 10

@@ -38,7 +38,11 @@ class House:
         self.events: list[Event] = []
         self.stt, llm = HostedModel("stt", self.events.append), HostedModel("llm", self.events.append)
         self.pipeline = Pipeline(self.stt, llm, Residency((self.stt, llm)), self.events.append)
-        chosen = {"transcription": {"single_pass": single_pass}, "summary": {"engine": "none"}}
+        chosen = {
+            "transcription": {"single_pass": single_pass},
+            "summary": {"engine": "none"},
+            "memory": {"auto_fallback": False},
+        }
         self.plan = plan_of(settings.load(chosen))
         channels = [{"source": "x", "speaker": speaker} for speaker in LABELS]
         self.meeting = Meeting.create(home / "recordings", "live", {"rate": RATE, "channels": channels})

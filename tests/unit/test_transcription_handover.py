@@ -144,7 +144,7 @@ class Host:
         def front(_: ChannelPlan) -> FrontEnd:
             sources = [(Channel(number), label) for number, label in enumerate(SPEAKERS)]
             spans = {label: wanted_of(label, 0.0, None, covered) for label in SPEAKERS}
-            return FrontEnd(sources, Ear, self.policy, spans=spans)  # type: ignore[arg-type]
+            return FrontEnd(sources, Ear, self.policy, spans=spans)
 
         call = Call(self.left, on_item)
         engine: Any = Engine(self.apart)
