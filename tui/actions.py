@@ -171,6 +171,14 @@ ACTIONS: tuple[Action, ...] = (
         "unload", "u", "unload", "Unload", "Give back the memory of models that nobody uses now.", "Memory",
         _idle_model, footer=12, shy=True,
     ),
+    Action("preset", "P", "preset", "Preset", "Take more or less of the machine: the next preset.", "Memory"),
+    Action(
+        "low_memory", "L", "low_memory", "Low memory", "All of sotto below 500 MB; the same key goes back.", "Memory",
+    ),
+    Action(
+        "memory_details", "enter", "memory_details", "Report", "In the Memory panel: all figures, and what to do.",
+        "Memory", shown="Enter", panel=4,
+    ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
     Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=5, live=7),
 )  # fmt: skip
@@ -195,6 +203,13 @@ def enabled(name: str, situation: Situation, figures: Figures) -> bool:
     """Whether the textual action `name` makes sense now; those that are not ours always do."""
     action = _BY_NAME.get(name)
     return action is None or action.enabled(situation, figures)
+
+
+def remedy(name: str, situation: Situation, figures: Figures) -> Action | None:
+    """The action that an alert about the memory names, where it would help now."""
+    action = BY_ID.get(name)
+    done = name == "low_memory" and figures.low_memory
+    return None if action is None or done or not action.enabled(situation, figures) else action
 
 
 def footer(situation: Situation, figures: Figures) -> list[Action]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shlex
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar, assert_never
@@ -22,7 +23,7 @@ from textual.widgets import Static
 
 from services import paths
 from services.core import Services, obstacles
-from services.errors import CancelledError, SottoError
+from services.errors import CancelledError, SottoError, StorageError
 from services.events import (
     CaptionChanged,
     Event,
@@ -41,6 +42,10 @@ from services.events import (
     SummaryDelta,
     SummaryReady,
 )
+from services.memory.alert import MemoryAlert, Severity
+from services.memory.optimization import Optimization
+from services.models.offers import NO_SUMMARY
+from services.presets import first_start
 from services.settings import Settings
 from services.text import one_line
 from tui import actions, keymap, notify, terminal, theme
@@ -57,9 +62,11 @@ from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
 from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, alerts_of
 
-TICK_SECONDS = 0.25
-_RESTING_TICKS = 4
-"""While nothing is at work, figures are fetched every so many ticks."""
+RESTING_SECONDS = 1.0
+"""While nothing is at work, figures are fetched this often."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class ServiceEvent(Message):
@@ -74,7 +81,7 @@ class SottoApp(CommandsApp):
     """The app.
 
     Args:
-        settings: Fixed for the life of the app.
+        settings: Those at the start; `SettingsChanged` brings others.
     """
 
     TITLE = "sotto"
@@ -98,6 +105,8 @@ class SottoApp(CommandsApp):
         self.notify_by = notify.method(settings.screen.notify, os.environ)
         self._alarm = notify.Alarm()
         self._ticks = 0
+        self._every = settings.screen.refresh_seconds
+        self._preset = settings.preset.title
 
     def compose(self) -> ComposeResult:
         yield ModelStrip(self.settings).data_bind(FactsApp.situation, FactsApp.figures)
@@ -127,7 +136,7 @@ class SottoApp(CommandsApp):
         self.set_keymap(self.keys)
         terminal.watch_signals(self.leave)
         self.main.open_panel(1)
-        self.set_interval(TICK_SECONDS, self.tick)
+        self._timer = self.set_interval(self._every, self.tick)
         # The first picture does not wait for the services.
         self.call_after_refresh(self._start_services)
 
@@ -143,6 +152,21 @@ class SottoApp(CommandsApp):
             self.handle(Failed(error))
         self.look_for_unfinished()
         self._tell_what_is_missing()
+        self._tell_the_preset()
+
+    @work(thread=True)
+    def _tell_the_preset(self) -> None:
+        """Once in a user's life: what this machine has room for, and how to change it."""
+        try:
+            preset = first_start(self.settings.memory.preset)
+        except StorageError as error:
+            _log.warning("%s", error)
+            return
+        if preset is not None:
+            self.notify(
+                f"{preset.why} {self.key('preset')} takes another preset, {self.key('low_memory')} low memory.",
+                title=f"{preset.title}, for a machine like this", markup=False,
+            )  # fmt: skip
 
     @work(thread=True)
     def _tell_what_is_missing(self) -> None:
@@ -207,15 +231,15 @@ class SottoApp(CommandsApp):
                 self.processed(meeting)
             case ModelHandled():
                 self._model_handled(event)
-            case FellBack(old=old, new=new, reason=reason):
-                self.say(one_line(f"{old} gave up: {reason} {new} goes on.", 240))
+            case FellBack(new=new, reason=reason):
+                self.situation = now.fell_back(event)
+                self.warn(f"{new} goes on.", reason)
             case MemoryAlerted(alert=alert):
-                if not alert.resolved:
-                    self.say(one_line(f"{alert.message} {alert.recommendation}", 240))
+                self._memory_alerted(alert)
             case Optimized(result=result):
-                self.say(one_line(f"{result.step}.", 240))
-            case SettingsChanged(preset=preset):
-                self.say(f"Settings hold at once. Preset: {preset}.")
+                self.say(one_line(optimized(result), 240))
+            case SettingsChanged():
+                self._settings_changed(event)
             case Failed(error=error):
                 self.failed(error)
             case _:
@@ -271,6 +295,56 @@ class SottoApp(CommandsApp):
         else:
             self._toast(error)
 
+    def _memory_alerted(self, alert: MemoryAlert) -> None:
+        """Say what is wrong, and the key that does something about it. What is over leaves the panel: no words."""
+        if alert.resolved:
+            return
+        action = actions.remedy(alert.action, self.situation, self.figures)
+        key = f" {self.key(action.id)}: {action.title}." if action is not None else ""
+        if alert.severity is Severity.INFO:
+            self.say(one_line(f"{alert.message} {alert.recommendation}{key}", 240))
+            return
+        self.warn(alert.message, f"{alert.recommendation}{key}")
+        if alert.severity is Severity.CRITICAL:
+            self.announce(alert.message)
+
+    def warn(self, what: str, why: str) -> None:
+        """A condition that nobody asked for: a line that goes away by itself, with a title."""
+        self.notify(one_line(why, 240), title=one_line(what, 80), severity="warning", markup=False)
+
+    def use_settings(self, settings: Settings, changed: Collection[str]) -> None:
+        """Go by other settings, as far as the screen is concerned.
+
+        Args:
+            settings: All of them.
+            changed: Keys of those that are different.
+        """
+        self.settings = settings
+        self.main.query_one(RecordPanel).use_settings(settings)
+        self.main.query_one(ModelStrip).use_settings(settings)
+        for model, spec in (("stt", self.services.plan.stt), ("llm", self.services.plan.summary or NO_SUMMARY)):
+            if {"stt": "transcription.engine", "llm": "summary.engine"}[model] in changed:
+                self.situation = self.situation.chose(model, spec.label)
+        if "screen.theme" in changed:
+            theme.apply(self, settings.screen.theme, "NO_COLOR" in os.environ)
+        if "screen.keymap" in changed:
+            keys, _ = keymap.checked(settings.screen.keymap)
+            self.keys.clear()
+            self.keys.update(keys)
+            self.set_keymap(self.keys)
+        if "screen.notify" in changed:
+            self.notify_by = notify.method(settings.screen.notify, os.environ)
+
+    def _settings_changed(self, event: SettingsChanged) -> None:
+        self.use_settings(self.services.settings, event.changed)
+        self.figures = self.fetch()
+        if isinstance(self.screen, Dialog) and self.screen.hears(event):
+            return
+        if event.preset != self._preset:
+            preset = self.settings.preset
+            self.say(f"{preset.title}: {preset.why}")
+        self._preset = event.preset
+
     def _toast(self, error: SottoError) -> None:
         text = one_line(f"{error.message} {error.hint}", 240)
         self.notify(text, title=error.title, severity="error", markup=False)
@@ -284,8 +358,9 @@ class SottoApp(CommandsApp):
         self._ticks += 1
         if terminal.gone():
             self.leave(signal.SIGHUP)
+        self._look_every(self.services.in_force.screen.refresh_seconds)
         busy = self.situation.on_air or self.figures.processing or self.figures.shelf is not None
-        resting = not self._ticks % _RESTING_TICKS
+        resting = not self._ticks % max(1, round(RESTING_SECONDS / self._every))
         if resting and not self.situation.on_air:
             self.services.recording.look_again()
         if not busy and not resting:
@@ -299,15 +374,25 @@ class SottoApp(CommandsApp):
         self.transcript.flush()
         self.summary.flush()
 
+    def _look_every(self, seconds: float) -> None:
+        """Go by another interval from now on, where it is one."""
+        if seconds != self._every:
+            self._every = seconds
+            self._timer.stop()
+            self._timer = self.set_interval(seconds, self.tick)
+
     def watch_figures(self) -> None:
-        self._paint_small()
+        self._tell_screens()
 
     def watch_situation(self) -> None:
-        self._paint_small()
+        self._tell_screens()
 
-    def _paint_small(self) -> None:
+    def _tell_screens(self) -> None:
         for small in self.main.query(TooSmall):
             small.show(self.situation, self.figures)
+        for screen in self.screen_stack:
+            if isinstance(screen, Dialog) and screen.is_mounted:
+                screen.learn()
 
     def on_panel_chosen(self, message: Panel.Chosen) -> None:
         self.action_panel(message.number)
@@ -321,6 +406,16 @@ class SottoApp(CommandsApp):
                 screen.forsake()
         self.farewell = LEFT_RUNNING if self.situation.on_air else ""
         self.exit(128 + number)
+
+
+def optimized(result: Optimization) -> str:
+    """What was done about a shortage of memory, in few words."""
+    if result.undone:
+        return f"There is memory again. Taken back: {result.step[:1].lower()}{result.step[1:]}."
+    if not result.success:
+        return f"{result.step}: that failed. {result.error}"
+    saved = f" {result.saved_mb:.0f} MB came back." if result.saved_mb >= 1 else ""
+    return f"Memory is short. {result.step}.{saved}"
 
 
 def run(settings: Settings) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ class MeetingApp(FactsApp):
     """The actions around one meeting."""
 
     settings: Settings
-    keys: Mapping[str, str]
+    keys: dict[str, str]
     """The keys that a person chose, by action."""
 
     services: Services

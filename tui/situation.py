@@ -21,9 +21,10 @@ from services.errors import (
     StorageError,
     UsageError,
 )
-from services.events import ModelChanged, Progress, Stage, StageChanged, StageStatus
+from services.events import FellBack, ModelChanged, Progress, Stage, StageChanged, StageStatus
 from services.library.meeting import Meeting
 from services.lifecycle import ModelState, ModelStatus
+from services.relief import Relief
 from services.text import one_line
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Situation:
         models: The state of `stt` and `llm`.
         trouble: The last error, until it is dismissed.
         unfinished: Meetings that were cut off, or never written up.
+        replaced: By `stt` and `llm`, the engine that was chosen, where a smaller one took its place.
     """
 
     phase: Phase = Phase.IDLE
@@ -82,6 +84,7 @@ class Situation:
     models: Mapping[str, ModelStatus] = field(default_factory=lambda: MappingProxyType({}))
     trouble: SottoError | None = None
     unfinished: tuple[Unfinished, ...] = ()
+    replaced: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def started(self, meeting: Path, title: str) -> Situation:
         """The recorder is at work; its meeting is the one to show."""
@@ -119,7 +122,15 @@ class Situation:
 
     def model_changed(self, event: ModelChanged) -> Situation:
         status = ModelStatus(ModelState(event.new), event.engine, event.reason, event.freed_mb)
-        return replace(self, models=MappingProxyType({**self.models, event.model: status}))
+        models = MappingProxyType({**self.models, event.model: status})
+        if event.engine != self.replaced.get(event.model):
+            return replace(self, models=models)
+        left = {model: engine for model, engine in self.replaced.items() if model != event.model}
+        return replace(self, models=models, replaced=MappingProxyType(left))
+
+    def fell_back(self, event: FellBack) -> Situation:
+        """A smaller engine took the place of the one that was chosen."""
+        return replace(self, replaced=MappingProxyType({**self.replaced, event.model: event.old}))
 
     def chose(self, model: str, label: str) -> Situation:
         """Another engine is for the job of `model`, `stt` or `llm`, from now on; what is loaded stays until it goes."""
@@ -167,6 +178,7 @@ class Figures:
         memory: What each component holds.
         shelf: What is being done with the files of models.
         preset: Name of the preset in force.
+        relief: What is given up while memory is short.
     """
 
     recording: RecordingStatus | None = None
@@ -176,13 +188,14 @@ class Figures:
     memory: MemorySnapshot | None = None
     shelf: Work | None = None
     preset: PresetName | None = None
+    relief: Relief = Relief()
 
     @staticmethod
     def of(services: Services) -> Figures:
         jobs = services.jobs
         return Figures(
             services.recording.latest, jobs.progress, jobs.current, jobs.waiting, services.memory.latest,
-            services.shelf.work, services.settings.preset.name,
+            services.shelf.work, services.settings.preset.name, services.relief,
         )  # fmt: skip
 
     @property

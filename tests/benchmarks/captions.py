@@ -40,16 +40,17 @@ from services.files import read_json_lines
 from services.library.meeting import Meeting
 from services.library.segments import SPEAKERS
 from services.recording.reader import MeetingAudio
+from services.settings import ScreenSettings
 from tests import speechset
 from tests.faults.driving import temporary_home
 from tests.functional.waiting import until
-from tui.app import TICK_SECONDS
 
 _MEETINGS = ("ami-ES2003a-0-30s", "ami-EN2001e-0-30s", "ami-ES2003b-0-30s", "ami-EN2003a-0-30s", "ami-EN2001a-0-30s")
 _READINGS = ("librispeech-2609-156975", "librispeech-1688-142285")
 _PAUSE_SECONDS = 1.5
 _GOAL_SECONDS = 2.5
 _LONGEST_WORD = 0.5
+_TICK_SECONDS = ScreenSettings().refresh_seconds
 _LATE_SECONDS = 0.5
 """A segment's times may be off by so much."""
 
@@ -222,7 +223,7 @@ def _match(words: list[Said], told: list[Shown]) -> None:
         for block in matcher.get_matching_blocks():
             for word in there[block.a : block.a + block.size]:
                 if word.shown is None:
-                    word.shown = -(-shown.at // TICK_SECONDS) * TICK_SECONDS
+                    word.shown = -(-shown.at // _TICK_SECONDS) * _TICK_SECONDS
         if shown.segment:
             settled = max(settled, shown.segment[1])
 

@@ -26,7 +26,7 @@ from tui.widgets.steady import Steady
 
 _COMPONENTS = ("UI", "Recorder", "STT", "LLM")
 _MODELS = {"STT": "stt", "LLM": "llm"}
-_KEYS = ("unload",)
+_KEYS = ("preset", "low_memory", "unload", "memory_details")
 _WORDY = 46
 _LONGEST_ALERT = 240
 
@@ -122,8 +122,8 @@ class MemoryPanel(Panel):
 
     def _warned(self, alert: MemoryAlert, situation: Situation, figures: Figures) -> Warned:
         text = one_line(f"{alert.message} {alert.recommendation}", _LONGEST_ALERT)
-        action = actions.BY_ID.get(alert.action)
-        if action is None or not action.enabled(situation, figures):
+        action = actions.remedy(alert.action, situation, figures)
+        if action is None:
             return Warned(alert.severity, text)
         return Warned(alert.severity, text, key_of(action, self._keymap), title_of(action, situation, figures))
 

@@ -64,6 +64,11 @@ class RecordPanel(Panel):
         self._holds: list[Hold] = []
         self._held: tuple[float, ...] = ()
 
+    def use_settings(self, settings: Settings) -> None:
+        """Say what these settings want to be recorded."""
+        self._settings = settings
+        self._refresh()
+
     def content(self) -> ComposeResult:
         with VerticalScroll(classes="body"):
             yield Sheet(id="record-sheet")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from textual.content import Content
 from textual.reactive import var
 
 from services.lifecycle import ModelState, ModelStatus
+from services.memory.alert import Severity as MemorySeverity
 from services.memory.components import LLM, STT
 from services.models.shelf import Work
 from services.recording.messages import Alert, RecordingStatus, Severity
@@ -83,9 +85,14 @@ class ModelStrip(FactSheet):
         self._engines = {"stt": settings.transcription.engine, "llm": settings.summary.engine}
         self._steady = Steady(2.0, 0.04)
 
+    def use_settings(self, settings: Settings) -> None:
+        """Name the engines of these settings."""
+        self._engines = {"stt": settings.transcription.engine, "llm": settings.summary.engine}
+        self.paint()
+
     def paint(self) -> None:
         held = {model: self._held(model, component) for model, component in (("stt", STT), ("llm", LLM))}
-        self.show(partial(model_rows, self.situation.models, self._engines, held))
+        self.show(partial(model_rows, self.situation.models, self._engines, held, replaced=self.situation.replaced))
 
     def _held(self, model: str, component: str) -> float:
         """What its process holds, in MB; 0 where it has none, or was not measured yet."""
@@ -97,7 +104,11 @@ class ModelStrip(FactSheet):
 
 
 def model_rows(
-    models: Mapping[str, ModelStatus], engines: Mapping[str, str], held: Mapping[str, float], width: int
+    models: Mapping[str, ModelStatus],
+    engines: Mapping[str, str],
+    held: Mapping[str, float],
+    width: int,
+    replaced: Mapping[str, str] = MappingProxyType({}),
 ) -> Rows:
     """One row: name, engine, state and memory of each model, each in its half of the line where it fits there.
 
@@ -108,12 +119,18 @@ def model_rows(
         engines: What each is, as long as it was not loaded.
         held: What each holds, in MB.
         width: In cells.
+        replaced: What was chosen, where a smaller one took its place.
     """
     ways = ((_whole, True), (_model, True), (_whole, False), (_model, False), (_short, False), (None, False))
     row = Content()
     for named, told in ways:
         first, second = (
-            _model_part(title, models.get(name, ModelStatus()), engines[name], held[name] if told else None, named)
+            _model_part(
+                title,
+                models.get(name, ModelStatus(engine=engines[name])),
+                named,
+                (held[name], replaced.get(name, "")) if told else None,
+            )
             for name, title in (("stt", "Speech"), ("llm", "Summary"))
         )
         half = width // 2
@@ -126,20 +143,26 @@ def model_rows(
 
 
 def _model_part(
-    title: str, status: ModelStatus, engine: str, held: float | None, named: Callable[[str], str] | None
+    title: str, status: ModelStatus, named: Callable[[str], str] | None, told: tuple[float, str] | None
 ) -> Content:
-    """Name, engine, state, and with `held` what came of it; each state takes the same room."""
+    """Name, engine and state; with `told`, the MB that it holds and what it replaces, what came of it, too.
+
+    Each state takes the same room.
+    """
     dot, style = mark(status.state)
     unloaded = status.state is ModelState.UNLOADED
     parts: list[Part] = [(f"{title} ", ".quiet")]
     if named is not None:
-        parts.append((f"{named(status.engine or engine)} ", ""))
+        parts.append((f"{named(status.engine)} ", ""))
     parts += [(dot, style), (f" {status.state.value:<10}", ".quiet" if unloaded else style)]
+    held, chosen = told or (0.0, "")
     if held:
         parts.append((f" {held:.0f} MB", ""))
-    elif held is not None and unloaded and (status.freed_mb or status.reason):
+    elif told is not None and unloaded and (status.freed_mb or status.reason):
         parts[-1] = (f" {status.state.value}", ".quiet")
         parts.append((f" · {_released(status)}", ".good" if status.freed_mb else ".warn"))
+    if chosen and not unloaded:
+        parts.append((f" · for {_model(chosen)}", ".warn"))
     return Content.assemble(*parts)
 
 
@@ -210,11 +233,14 @@ def alert_part(alert: Alert, limit: int) -> Part:
 
 def _rest(situation: Situation, figures: Figures, room: int, keymap: Mapping[str, str] | None) -> Sequence[Part]:
     alerts, trouble = alerts_of(situation, figures), situation.trouble
+    memory = next(iter(figures.memory.alerts), None) if figures.memory is not None else None
     if alerts and (trouble is None or alerts[0].severity != "info"):
         return _worst(alerts[0], len(alerts) - 1 + (trouble is not None), room, keymap)
     if trouble is not None:
         key = "" if keymap is None else f"  {key_of(BY_ID['escape'], keymap)}"  # dismisses it
         return [(one_line(f"{trouble.title}: {trouble.message}", max(8, room - len(key))), ".bad"), (key, ".key")]
+    if memory is not None and memory.severity is MemorySeverity.CRITICAL:
+        return [(one_line(f"! {memory.message}", room), ".rec")]
     status = live_status(situation, figures)
     if status is not None and status.detail:
         return [(one_line(status.detail, room), ".warn")]
@@ -230,7 +256,16 @@ def _rest(situation: Situation, figures: Figures, room: int, keymap: Mapping[str
 
 
 def _calm(situation: Situation, figures: Figures, room: int) -> Part:
-    """While nothing is at work and nothing is wrong."""
+    """While nothing is at work and nothing is wrong but the memory, maybe."""
+    relief = figures.relief
+    said = (
+        ("captions off", relief.no_captions),
+        ("smaller models", relief.smaller),
+        ("smaller batches", relief.narrower),
+    )
+    given_up = [words for words, given in said if given]
+    if given_up:
+        return one_line(f"! Memory is short: {', '.join(given_up)}", room), ".warn"
     if situation.on_air:
         return one_line(situation.title, room), ".quiet"
     return "Low memory" if figures.low_memory else "", ".accent"
