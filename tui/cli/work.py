@@ -14,7 +14,8 @@ from typing import Any
 
 from services.core import obstacles, plan_of
 from services.errors import CancelledError, SottoError, StorageError
-from services.events import Event, SegmentReady, StageChanged
+from services.events import Event, FellBack, SegmentReady, StageChanged
+from services.fallback import words
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
 from services.library.names import names_of, read_transcript, with_names
@@ -70,6 +71,8 @@ class Work:
         self._names: dict[str, str] = {}
         self._apart = chosen.transcription.speakers
         self._transcribing = False
+        self._batch: int | None = None
+        self._held: list[Segment] = []
         room = ModelRoom(self._show, chosen.memory.model_copy(update={"idle_seconds": 0.0}))  # a command ends at once
         self.pipeline = Pipeline(room.stt, room.llm, room.residency, self._show)
 
@@ -124,11 +127,16 @@ class Work:
             "peak_pss_mb": round(outcome.peak_pss_mb, 1),
             "load_s": round(outcome.load_s, 3),
             "unload_s": round(outcome.unload_s, 3),
-            "stt": self.plan.stt.label,
-            "llm": self.plan.summary.label if self.plan.summary else None,
+            "chunks": outcome.windows,
+            "peak_mb_per_hour": round(outcome.peak_pss_mb / (duration / 3600), 1) if duration else None,
+            "stt": _engine(outcome, "stt") or self.plan.stt.label,
+            "llm": _engine(outcome, "summary") or (self.plan.summary.label if self.plan.summary else None),
+            "fell_back": [_fell_back(fell) for fell in outcome.fell_back],
         }
 
     def _show(self, event: Event) -> None:
+        if isinstance(event, FellBack):
+            note(words(event))
         if self._json:
             return
         match event:
@@ -136,18 +144,40 @@ class Work:
                 self._moments = deque(_moments(meeting))
                 self._names = names_of(Meeting(meeting))
                 self._transcribing = True
-            case SegmentReady(segment=segment):
+            case SegmentReady(segment=segment, batch=batch):
                 if not self._apart:  # else it is known at the end who said it
-                    self._say_segment(segment)
+                    self._take(segment, batch)
+            case FellBack(model="stt"):
+                self._held.clear()  # the engine that takes over begins with the batch that was not finished
             case StageChanged(meeting=meeting, stage="transcribe", status="done"):
+                self._release()
                 if self._apart or not self._transcribing:  # or it was done before: nobody told its segments
                     self._moments = deque(_moments(meeting))
                     for segment in read_transcript(Meeting(meeting)):
                         self._say_segment(segment)
                 self._transcribing = False
                 self._say_moments(math.inf)
+            case StageChanged(stage="transcribe", status="failed" | "skipped"):
+                self._release()
             case _:
                 pass
+
+    def _take(self, segment: Segment, batch: int | None) -> None:
+        """Say a segment as soon as it stays: what is printed cannot be taken back."""
+        if batch is None or batch != self._batch:
+            self._release()
+        elif self._held and (segment.speaker, segment.start) == (self._held[0].speaker, self._held[0].start):
+            self._held.clear()  # the batch is done again
+        self._batch = batch
+        if batch is None:
+            self._say_segment(segment)
+        else:
+            self._held.append(segment)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for segment in held:
+            self._say_segment(segment)
 
     def _say_segment(self, segment: Segment) -> None:
         self._say_moments(segment.start)
@@ -188,6 +218,18 @@ def _note(moment: Moment) -> dict[str, Any]:
 
 def _segments(outcome: Outcome) -> Iterator[Segment]:
     return read_transcript(Meeting(outcome.meeting)) if outcome.meeting else iter(())
+
+
+def _engine(outcome: Outcome, stage: str) -> str | None:
+    """The engines that wrote it, as meeting.json has them."""
+    try:
+        return str(Meeting(outcome.meeting).info().get(stage) or "") or None if outcome.meeting else None
+    except StorageError:
+        return None
+
+
+def _fell_back(fell: FellBack) -> dict[str, str]:
+    return {"model": fell.model, "old": fell.old, "new": fell.new, "reason": fell.reason}
 
 
 def _summary(outcome: Outcome) -> str:
