@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -183,7 +184,9 @@ class Services:
         self._engines = _engines(settings)
         self._switching = threading.Lock()
         self._recorded: Path | None = None
+        self._captioned = False
         self._before_low: PresetName | None = None
+        self._within_mb = math.inf
         self._emit_outside = emit
         self._machine = machine
         self.room = ModelRoom(self._emit, settings.memory)
@@ -191,7 +194,13 @@ class Services:
         self.jobs = Jobs(Pipeline(self.stt, self.llm, self.room.residency, self._emit), self._emit)
         self.captions = Captions(self.stt, self.room.residency, self._emit)
         self.recording = RecordingService(self._emit)
-        self.memory = MemoryMonitor(emit=self._emit, machine=machine)
+        self.memory = MemoryMonitor(
+            emit=self._emit,
+            machine=machine,
+            facts=lambda: {model.name: model.facts for model in (self.stt, self.llm)},
+            next_steps=lambda: self.optimizer.report.next_steps,
+            publish=True,
+        )
         self.memory.configure(settings.memory)
         self.shelf = Shelf(self._emit)
         self.caches = Caches()
@@ -251,7 +260,7 @@ class Services:
         """
         with self._switching:
             engines = self._engines | {job: engine}
-            in_force = relieved(_with_chosen(self.settings, engines), self.relief)
+            in_force = relieved(_with_chosen(self.settings, engines), self.relief, self._within_mb)
             self.plan = plan_of(in_force)
             self.in_force, self._engines = in_force, engines
 
@@ -300,13 +309,17 @@ class Services:
         """Whether it would change anything now to give that up, too."""
         if what.no_captions and self._recorded is None:
             return False
-        return relieved(self.in_force, what) != self.in_force
+        base = _with_chosen(self.settings, self._engines)
+        within_mb = self._within_mb if self.relief.smaller else self._machine().available
+        return relieved(base, self.relief | what, within_mb) != self.in_force
 
     def relieve(self, what: Relief) -> bool:
         """Give that up, too; returns whether it changes anything."""
         with self._switching:
             if not self.eases(what):
                 return False
+            if what.smaller:  # kept, so that whatever is set later gives the same models
+                self._within_mb = self._machine().available
             self._put_in_force(self.settings, self._engines, self.relief | what)
         return True
 
@@ -317,7 +330,7 @@ class Services:
 
     def _put_in_force(self, settings: Settings, engines: Mapping[Job, str], relief: Relief) -> None:
         """Let everything go by these. Nothing has changed where they are refused."""
-        in_force = relieved(_with_chosen(settings, engines), relief)
+        in_force = relieved(_with_chosen(settings, engines), relief, self._within_mb)
         plan = plan_of(in_force)
         before = self.in_force
         self.settings, self._engines, self.relief = settings, dict(engines), relief
@@ -328,6 +341,9 @@ class Services:
         self.housekeeper.every(in_force.memory.cleanup_seconds)
         if in_force.recording.chunk_seconds != before.recording.chunk_seconds:
             self.recording.use_chunks(in_force.recording.chunk_seconds)
+        self.jobs.replan(plan)
+        if self._recorded is not None:
+            self._recaption(self._recorded)
 
     def cancel(self) -> None:
         """End the processing at work; what its finished stages made stays."""
@@ -340,18 +356,32 @@ class Services:
         self._emit_outside(event)
         self.memory.tell(event)
         if isinstance(event, RecordingStarted):
-            self._recorded = event.meeting
-            if self.in_force.recording.captions:
+            self._recorded, self._captioned = event.meeting, False
+            if self.settings.recording.captions:
                 self._caption(event.meeting)
         elif isinstance(event, RecordingStopped):
             self._recorded = None
             self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
 
     def _caption(self, meeting: Path) -> None:
-        if self.plan.captions is not None:
-            self.captions.start(meeting, self.plan.captions, self.plan.language)
-        elif self.plan.no_captions is not None:
-            self._emit_outside(no_captions(self.plan.no_captions))
+        plan = self.plan
+        if plan.captions is None and plan.no_captions is not None:
+            self._emit_outside(no_captions(plan.no_captions))
+        else:
+            self._captioned = True
+            self.captions.start(meeting, self._captions_engine, plan.language, plan.pace, plan.auto_fallback)
+
+    def _recaption(self, meeting: Path) -> None:
+        """Let the captions of the recording at work go by what holds now."""
+        plan = self.plan
+        if self._captioned:
+            self.captions.change(self._captions_engine, plan.language, plan.pace, plan.auto_fallback)
+        elif self._captions_engine is not None:  # to start them may wait for those of the recording before
+            threading.Thread(target=self._caption, args=(meeting,), name="captions begin", daemon=True).start()
+
+    @property
+    def _captions_engine(self) -> EngineSpec | None:
+        return self.plan.captions if self.in_force.recording.captions else None
 
     def _reading(self) -> Reading:
         machine, latest = self._machine(), self.memory.latest

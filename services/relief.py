@@ -3,9 +3,12 @@ back by leaving it away."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from services.models.catalogue import EngineSpec, parse_engine
+from services.models.ladder import next_smaller
 from services.presets import LIGHTWEIGHT
 from services.settings import Settings
 
@@ -54,13 +57,38 @@ class Relief:
         )
 
 
-def relieved(settings: Settings, relief: Relief) -> Settings:
-    """These settings without what is given up."""
+def relieved(settings: Settings, relief: Relief, within_mb: float = math.inf) -> Settings:
+    """These settings without what is given up. Looks at the disk where models are to be smaller.
+
+    Args:
+        settings: What would hold otherwise.
+        relief: What is given up.
+        within_mb: What smaller models may take.
+    """
     if relief.narrower:
         settings = _narrower(settings)
     if relief.no_captions:
         settings = _changed(settings, {"recording": {"captions": False}})
-    return settings
+    return _smaller(settings, within_mb) if relief.smaller else settings
+
+
+def _smaller(settings: Settings, within_mb: float) -> Settings:
+    changes: dict[str, dict[str, Any]] = {}
+    speech, summary = settings.transcription, settings.summary
+    heard = next_smaller("stt", parse_engine("stt", speech.engine), speech.language, available_mb=within_mb)
+    if heard is not None:
+        changes["transcription"] = {"engine": _name(heard)}
+    if summary.engine != "none":
+        rungs = [parse_engine("summary", engine) for engine in summary.smaller]
+        writer = next_smaller("summary", parse_engine("summary", summary.engine), smaller=rungs)
+        if writer is not None:
+            changes["summary"] = {"engine": _name(writer)}
+    return _changed(settings, changes)
+
+
+def _name(spec: EngineSpec) -> str:
+    """As it is written in the settings."""
+    return f"{spec.engine}:{spec.model}" if spec.model else spec.engine
 
 
 def _narrower(settings: Settings) -> Settings:
