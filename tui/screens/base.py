@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 
 from services.events import Event
 from tui.facts import FactsApp
+from tui.release import forget_closed
 from tui.widgets.lines import StatusLine, key_rows
 from tui.widgets.sheet import Sheet
 
@@ -57,10 +58,16 @@ class Dialog(ModalScreen[Answer], Generic[Answer], inherit_bindings=False):
     def on_mount(self) -> None:
         keys = [(key, title, True) for key, title in self.KEYS]
         self.query_one(".keys", Sheet).show(partial(key_rows, keys))
-        self.watch(self.app, "situation", self._paint_status)
-        self.watch(self.app, "figures", self._paint_status)
+        self.learn()
 
-    def _paint_status(self) -> None:
+    def on_unmount(self) -> None:
+        forget_closed()
+
+    def learn(self) -> None:
+        """The app knows something new: it calls this on every dialog that is open.
+
+        A dialog does not watch the app instead: who watches is held, with all its widgets, until the app next has news.
+        """
         status = self.query_one(StatusLine)
         status.situation, status.figures = self.app.situation, self.app.figures
 

@@ -66,7 +66,6 @@ class Models(Dialog[None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one(".legend", Sheet).show(lambda _: [Content.styled(LEGEND, ".quiet")])
-        self.watch(self.app, "figures", self._follow)
         self.look()
 
     @work(exclusive=True, group="look")
@@ -93,8 +92,9 @@ class Models(Dialog[None]):
             plan.language if plan.language != settings.transcription.language else "",
         )
 
-    def _follow(self) -> None:
-        """The figures have changed: where another task is at work, so has what is on the disk."""
+    def learn(self) -> None:
+        """Where another task is at work, what is on the disk has changed."""
+        super().learn()
         now = self.app.figures.shelf
         before, self._known = self._known, now
         if (before and (before.label, before.task)) != (now and (now.label, now.task)):
