@@ -6,11 +6,8 @@ import math
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from services.errors import ModelError, UsageError
 from services.events import Emit, Event, RecordingStarted, RecordingStopped, SettingsChanged
 from services.jobs import Jobs
 from services.levers import levers
@@ -23,135 +20,22 @@ from services.memory.probe import system as system_memory
 from services.memory.rules import thresholds
 from services.memory.survey import Survey
 from services.modelroom import ModelRoom
-from services.models.catalogue import AUTO, EngineSpec, Job, find_engine, parse_engine
-from services.models.offers import NO_SUMMARY
-from services.models.options import EngineOptions, SummaryOptions
-from services.models.ready import obstacle
+from services.models.catalogue import EngineSpec, Job
 from services.models.shelf import Shelf
-from services.pipeline import Pipeline, Plan
+from services.pipeline import Pipeline
+from services.plans import (
+    changes,
+    engines_of,
+    labels,
+    plan_of,
+    request_of,
+    with_chosen,
+)
 from services.presets import CONSERVATIVE, LIGHTWEIGHT, PresetName, fitting
-from services.recording.messages import RecordingRequest
 from services.recording.service import RecordingService
 from services.relief import Relief, relieved
-from services.settings import Settings, TranscriptionSettings, with_preset
-from services.transcription.captions import Captions, Pace, no_captions
-from services.transcription.choice import captions_engine, check_captions_engine
-from services.transcription.vocabulary import read_vocabulary
-
-
-def plan_of(settings: Settings) -> Plan:
-    """How these settings want meetings to be processed.
-
-    Raises:
-        UsageError: An engine or model that does not exist, a language that the speech engine does not know, a
-            vocabulary that cannot be read, or a server without an address.
-    """
-    summary = settings.summary.engine
-    stt = parse_engine("stt", settings.transcription.engine)
-    entry = find_engine("stt", stt.engine)
-    entry.check_language(settings.transcription.language, stt.model)
-    entry.check_address(settings.transcription.url)
-    stt = replace(stt, options=_options(settings.transcription))
-    captions, missing = _captions(settings, stt)
-    return Plan(
-        stt=stt,
-        summary=None if summary == "none" else parse_engine("summary", summary),
-        language=settings.transcription.language,
-        writing=SummaryOptions(
-            max_context=settings.summary.max_context,
-            kv_cache=settings.summary.kv_cache,
-            mmap=settings.summary.mmap,
-            limit_mb=settings.memory.max_llm_mb,
-        ),
-        folder=settings.folder,
-        archive=settings.recording.archive,
-        captions=captions,
-        no_captions=missing,
-        single_pass=settings.transcription.single_pass,
-        pace=Pace(settings.transcription.captions_update_seconds, settings.transcription.captions_skip_seconds),
-        smaller=tuple(parse_engine("summary", engine) for engine in settings.summary.smaller),
-        auto_fallback=settings.memory.auto_fallback,
-    )
-
-
-def _captions(settings: Settings, stt: EngineSpec) -> tuple[EngineSpec | None, UsageError | None]:
-    """The engine for captions, or why there is none: a meeting without captions is a meeting all the same."""
-    chosen = settings.transcription.captions_engine
-    check_captions_engine(chosen)
-    try:
-        return captions_engine(chosen, stt, settings.transcription.language), None
-    except UsageError as error:
-        return None, error
-
-
-Written = Literal["transcript", "captions", "summary"]
-"""What engines write."""
-
-
-def obstacles(plan: Plan) -> dict[Written, ModelError]:
-    """What a plan will fail at for want of a package or a model. Empty where all is here. Looks at the disk."""
-    found: dict[Written, ModelError | None] = {
-        "transcript": obstacle("stt", plan.stt),
-        "captions": obstacle("stt", plan.captions) if plan.captions and plan.captions != plan.stt else None,
-        "summary": obstacle("summary", plan.summary) if plan.summary else None,
-    }
-    return {what: error for what, error in found.items() if error is not None}
-
-
-def _options(chosen: TranscriptionSettings) -> EngineOptions:
-    return EngineOptions(
-        compute=chosen.compute,
-        beam=chosen.beam,
-        batch=chosen.batch,
-        window_s=chosen.window_seconds,
-        vocabulary=read_vocabulary(chosen.vocabulary) if chosen.vocabulary else (),
-        speakers=chosen.speakers,
-        url=chosen.url,
-        api_key=chosen.api_key.get_secret_value(),
-    )
-
-
-def with_engines(settings: Settings, engines: Mapping[Job, str]) -> Settings:
-    """These settings with other engines, as ENGINE or ENGINE:MODEL, or for the summary `none`.
-
-    A speech model that understands one language brings it along; any other one takes the settings' language.
-
-    Raises:
-        UsageError: There is no such speech engine or model.
-    """
-    speech, language = settings.transcription, settings.transcription.language
-    spec = parse_engine("stt", engines["stt"])
-    entry = find_engine("stt", spec.engine)
-    known = entry.model(spec.model)
-    spoken = (known.languages if known else ()) or entry.languages
-    if len(spoken) == 1 and language != AUTO:
-        language = spoken[0]
-    return settings.model_copy(
-        update={
-            "transcription": speech.model_copy(update={"engine": engines["stt"], "language": language}),
-            "summary": settings.summary.model_copy(update={"engine": engines["summary"]}),
-        }
-    )
-
-
-def _labels(plan: Plan) -> tuple[str, str]:
-    return plan.stt.label, plan.summary.label if plan.summary else NO_SUMMARY.label
-
-
-def request_of(settings: Settings, sources: tuple[str, ...] = (), title: str = "") -> RecordingRequest:
-    """What these settings want to be recorded; `sources` and `title` where a person names others."""
-    chosen = settings.recording
-    return RecordingRequest(
-        sources=sources or chosen.sources,
-        title=title,
-        folder=settings.folder,
-        rate=chosen.rate,
-        chunk_seconds=chosen.chunk_seconds,
-        seconds=chosen.stop_after_minutes * 60 or None,
-        silence_seconds=chosen.stop_after_silence_minutes * 60 or None,
-        disk_warn_mb=chosen.disk_warn_mb,
-        disk_stop_mb=chosen.disk_stop_mb,
-    )
+from services.settings import Settings, with_preset
+from services.transcription.captions import Captions, no_captions
 
 
 class Services:
@@ -179,9 +63,9 @@ class Services:
         self.settings = self.in_force = settings
         self.plan = plan_of(settings)
         self.relief = Relief()
-        self.kept = _labels(self.plan)
+        self.kept = labels(self.plan)
         """What the settings name, as the screen calls it: in use again at the next start."""
-        self._engines = _engines(settings)
+        self._engines = engines_of(settings)
         self._switching = threading.Lock()
         self._recorded: Path | None = None
         self._captioned = False
@@ -253,14 +137,14 @@ class Services:
 
         Args:
             job: `stt` or `summary`.
-            engine: ENGINE or ENGINE:MODEL, or `none` for no summary. See `with_engines` for the language.
+            engine: ENGINE or ENGINE:MODEL, or `none` for no summary. For the language see `plans.with_engines`.
 
         Raises:
             UsageError: It cannot be used with these settings; the plan stays as it was.
         """
         with self._switching:
             engines = self._engines | {job: engine}
-            in_force = relieved(_with_chosen(self.settings, engines), self.relief, self._within_mb)
+            in_force = relieved(with_chosen(self.settings, engines), self.relief, self._within_mb)
             self.plan = plan_of(in_force)
             self.in_force, self._engines = in_force, engines
 
@@ -277,9 +161,9 @@ class Services:
             UsageError: They name an engine or model that does not exist; everything stays as it was.
         """
         with self._switching:
-            named, now = _engines(self.settings), _engines(settings)
+            named, now = engines_of(self.settings), engines_of(settings)
             engines = {job: self._engines[job] if now[job] == named[job] else now[job] for job in now}
-            changed, kept = _changes(self.settings, settings), _labels(plan_of(settings))
+            changed, kept = changes(self.settings, settings), labels(plan_of(settings))
             self._put_in_force(settings, engines, self.relief)
             self.kept = kept
         if changed:
@@ -309,7 +193,7 @@ class Services:
         """Whether it would change anything now to give that up, too."""
         if what.no_captions and self._recorded is None:
             return False
-        base = _with_chosen(self.settings, self._engines)
+        base = with_chosen(self.settings, self._engines)
         within_mb = self._within_mb if self.relief.smaller else self._machine().available
         return relieved(base, self.relief | what, within_mb) != self.in_force
 
@@ -330,7 +214,7 @@ class Services:
 
     def _put_in_force(self, settings: Settings, engines: Mapping[Job, str], relief: Relief) -> None:
         """Let everything go by these. Nothing has changed where they are refused."""
-        in_force = relieved(_with_chosen(settings, engines), relief, self._within_mb)
+        in_force = relieved(with_chosen(settings, engines), relief, self._within_mb)
         plan = plan_of(in_force)
         before = self.in_force
         self.settings, self._engines, self.relief = settings, dict(engines), relief
@@ -392,23 +276,3 @@ class Services:
         self.room.tidy()
         if self.in_force.memory.aggressive_gc:
             self.caches.drop()
-
-
-def _engines(settings: Settings) -> dict[Job, str]:
-    return {"stt": settings.transcription.engine, "summary": settings.summary.engine}
-
-
-def _with_chosen(settings: Settings, engines: Mapping[Job, str]) -> Settings:
-    return settings if engines == _engines(settings) else with_engines(settings, engines)
-
-
-def _changes(old: Settings, new: Settings) -> tuple[str, ...]:
-    """The keys that have another value."""
-    before, now = old.model_dump(), new.model_dump()
-    keys: list[str] = []
-    for section, values in now.items():
-        if isinstance(values, dict):
-            keys.extend(f"{section}.{field}" for field, value in values.items() if value != before[section][field])
-        elif values != before[section]:
-            keys.append(section)
-    return tuple(keys)

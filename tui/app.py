@@ -22,7 +22,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from services import paths
-from services.core import Services, obstacles
+from services.core import Services
 from services.errors import CancelledError, SottoError, StorageError
 from services.events import (
     CaptionChanged,
@@ -45,6 +45,7 @@ from services.events import (
 from services.memory.alert import MemoryAlert, Severity
 from services.memory.optimization import Optimization
 from services.models.offers import NO_SUMMARY
+from services.plans import obstacles
 from services.presets import first_start
 from services.settings import Settings
 from services.text import one_line

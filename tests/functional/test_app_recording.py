@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.core import request_of
 from services.files import read_json_lines
+from services.plans import request_of
 from services.recording.client import attach, start
 from tests.functional.app_driver import AppPilot, running, screen_text, shown, until
 from tui.app import SottoApp

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from services import settings
-from services.core import request_of
 from services.library.meeting import Meeting
+from services.plans import request_of
 from services.recording import client
 from services.recording.client import attach
 from tests.functional.app_driver import AppPilot, running, screen_text, shown, toasts, until

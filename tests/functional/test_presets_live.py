@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from services.core import Services, request_of
+from services.core import Services
 from services.events import (
     Event,
     Failed,
@@ -24,6 +24,7 @@ from services.events import (
 from services.library.meeting import Meeting
 from services.library.segments import Segment, read_segments
 from services.memory.probe import SystemMemory
+from services.plans import request_of
 from services.presets import PRESETS, PresetName
 from services.recording.chunks import Pcm
 from services.recording.reader import MeetingAudio

@@ -8,13 +8,13 @@ import threading
 from pathlib import Path
 
 from services import settings
-from services.core import plan_of
 from services.events import Event, ModelChanged, SegmentReady
 from services.files import JsonLines, read_json_lines
 from services.hosted import HostedModel
 from services.library.meeting import Meeting
 from services.library.segments import Segment, as_text, read_segments
 from services.pipeline import Outcome, Pipeline
+from services.plans import plan_of
 from services.recording.chunks import ChunkWriter
 from services.residency import Residency
 from services.worker.handler import Json

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from services import settings
-from services.core import Services, plan_of, with_engines
+from services.core import Services
 from services.errors import UsageError
 from services.models.catalogue import CATALOGUE, EngineSpec, find_engine
 from services.models.offers import NO_SUMMARY, Offer, offers
 from services.models.store import MANIFEST, folder_of
+from services.plans import plan_of, with_engines
 from services.settings import Settings
 
 

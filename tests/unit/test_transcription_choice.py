@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from services import settings
-from services.core import plan_of
 from services.errors import UsageError
 from services.models.catalogue import EngineSpec
 from services.models.options import EngineOptions
+from services.plans import plan_of
 from services.transcription.choice import captions_engine, check_captions_engine
 
 OPTIONS = EngineOptions(beam=5, batch=4, vocabulary=("Zürich",))

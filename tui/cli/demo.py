@@ -7,9 +7,9 @@ from argparse import Namespace
 from dataclasses import replace
 
 from services import paths, sample
-from services.core import request_of
 from services.memory.monitor import MemoryMonitor
 from services.memory.report import table
+from services.plans import request_of
 from services.text import clock
 from tui.cli import chosen
 from tui.cli.output import note, say

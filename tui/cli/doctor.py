@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from services import __version__, paths, settings
-from services.core import Written, obstacles, plan_of
 from services.errors import SottoError, UsageError
 from services.memory import probe
 from services.models.catalogue import EngineSpec, engines
+from services.plans import Written, obstacles, plan_of
 from services.recording.client import attach, list_devices
 from services.recording.messages import SYSTEM, Device
 from services.text import clock, one_line

@@ -8,9 +8,9 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.core import obstacles, request_of
 from services.errors import SottoError
 from services.library.meeting import Meeting
+from services.plans import obstacles, request_of
 from services.recording.client import launch
 from services.recording.messages import Alert, AlertKind, RecordingRequest, RecordingStatus
 from services.settings import Settings

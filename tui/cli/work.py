@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from services.core import obstacles, plan_of
 from services.errors import CancelledError, SottoError, StorageError
 from services.events import Event, FellBack, SegmentReady, StageChanged
 from services.fallback import words
@@ -23,6 +22,7 @@ from services.library.segments import Segment, as_text
 from services.library.unfinished import is_meeting
 from services.modelroom import ModelRoom
 from services.pipeline import Outcome, Pipeline, Plan
+from services.plans import obstacles, plan_of
 from services.settings import Settings
 from services.summarization.engine import NO_SPEECH
 from services.text import clock, one_line
