@@ -87,7 +87,8 @@ def is_app(pid: int) -> bool:
 
 def programs() -> list[int]:
     """The PIDs of this user's running apps, commands, and recorders that no app is there for. Neither this process
-    nor any that only looks on (`sotto monitor`, `sotto report`) is among them."""
+    nor any that only looks on (`sotto monitor`, `sotto report`) is among them. Those that have this process's folders
+    come first."""
     apps, recorders = [], []
     for pid, argv in _mine():
         kind = _component(argv)
@@ -95,8 +96,9 @@ def programs() -> list[int]:
             recorders.append(pid)
         elif kind == UI and not _LOOKING_ON & {*_program(argv)[1:2]} and pid != os.getpid():
             apps.append(pid)
-    served = {_runtime(pid) for pid in apps}
-    return apps + [pid for pid in recorders if _runtime(pid) not in served]
+    served, here = {_runtime(pid) for pid in apps}, _runtime(os.getpid())
+    found = apps + [pid for pid in recorders if _runtime(pid) not in served]
+    return sorted(found, key=lambda pid: _runtime(pid) != here)
 
 
 def command_line(pid: int) -> list[str]:

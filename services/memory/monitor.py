@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from services.errors import UsageError
@@ -47,6 +47,9 @@ __all__ = ["MemoryMonitor", "MemorySnapshot", "Peak", "look"]
 _log = logging.getLogger("sotto.memory")
 
 _WATCHED_SECONDS = 2.0
+_MOST_OF_A_CORE = 0.004
+"""The kernel walks through all pages of a process to tell what it holds: 6 ms for each GB. Where that is much, it is
+measured less often."""
 _PEAK_SECONDS = 0.25
 _JOIN_SECONDS = 5.0
 _PROCESS, _TRANSCRIBE = "process", "transcribe"
@@ -84,6 +87,7 @@ class MemoryMonitor:
         self._watched = False
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
+        self._costs = (0.0, 0.0)
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
         self._pid = os.getpid() if pid is None else pid
         self._survey = Survey(self._pid, machine)
@@ -207,26 +211,31 @@ class MemoryMonitor:
             self._publisher.close()
 
     def _measure(self, at_once: bool = False) -> MemorySnapshot:
+        begun = time.thread_time()
         snapshot = self.sample()
         self._history.measured(snapshot, time.monotonic(), at_once)
         self._publish()
+        self._costs = (self._costs[1], time.thread_time() - begun)
         return snapshot
 
     def _publish(self) -> None:
         report, settings = self.report(), self._settings
         if self._publisher is not None and report is not None and settings is not None:
-            parts = [asdict(part) for part in sections(report)]
+            parts = [{"title": part.title, "rows": part.rows, "lines": part.lines} for part in sections(report)]
             told = {"report": report_json(report), "title": title(report), "sections": parts}
             self._publisher.publish(told | {"settings": settings.model_dump()})
 
     def _every(self) -> float | None:
         """Seconds to the next measurement; None where the settings want none before something happens."""
         settings = self._settings
-        if settings is not None and not settings.enable_monitoring and not self.diary.loaded:
+        if settings is None:
+            return min(self._interval, _WATCHED_SECONDS) if self._watched else self._interval
+        if not settings.enable_monitoring and not self.diary.loaded:
             return None
         pressed = self.latest is not None and self.latest.pressure in (Pressure.HIGH, Pressure.CRITICAL)
         quick = self._watched or pressed or self.diary.busy
-        return min(self._interval, _WATCHED_SECONDS) if quick else self._interval
+        wanted = min(self._interval, _WATCHED_SECONDS) if quick else self._interval
+        return max(wanted, min(self._costs) / _MOST_OF_A_CORE)  # one that was dear by chance changes nothing
 
     def _stop(self) -> None:
         self._measure(at_once=True)

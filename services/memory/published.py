@@ -47,7 +47,7 @@ class Publisher:
                 _sweep(self._path.parent)
             temporary = self._path.with_suffix(".tmp")
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(data, file, separators=(",", ":"))
+                file.write(json.dumps(data, separators=(",", ":")))  # `dump` takes ten times as long
             temporary.replace(self._path)
         except (OSError, StorageError) as error:
             self._refused = True

@@ -3,10 +3,11 @@ estimated, and said."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ import psutil
 
 from services.memory.alert import MemoryAlert
 from services.memory.components import COMPONENTS, SYSTEM, TOTAL, UI, Parts
-from services.memory.probe import SystemMemory, system, usage
+from services.memory.probe import SystemMemory, resident, system, usage
 from services.memory.recovery import RECOVERY, Trouble, alert_of
 from services.memory.rules import limits, thresholds
 from services.memory.snapshot import ComponentMemory, Ledger, MemorySnapshot, Recent
@@ -24,7 +25,21 @@ from services.settings import MemorySettings
 
 _RETRIES = RECOVERY[Trouble.MONITORING].retries
 
+_UNCHANGED_MB = 0.25
+_BELIEVED_SECONDS = 30.0
+"""The kernel walks through all pages of a process to tell its shares, 6 ms for each GB, but keeps count of how many are
+resident. As long as that count is the same, so is the rest; after half a minute it is read again all the same."""
+
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a process held when it was read last."""
+
+    usage: MemoryUsage
+    resident: float
+    at: float
 
 
 class Survey:
@@ -42,7 +57,8 @@ class Survey:
         self._total = Ledger(TOTAL)
         self._recent = Recent()
         self._parts: Parts = {UI: (pid,)} if pid == os.getpid() else {}
-        self._last: dict[int, MemoryUsage] = {}
+        self._known: dict[int, _Known] = {}
+        self._pids: frozenset[int] = frozenset()
         self._system = SystemMemory(0.0, 0.0)
         self._latest: MemorySnapshot | None = None
         self.troubles: tuple[MemoryAlert, ...] = ()
@@ -61,9 +77,9 @@ class Survey:
             self._ledgers.setdefault(name, Ledger(name))
         names = sorted(self._ledgers, key=lambda name: (*COMPONENTS, name).index(name))
         allowed = limits(settings) if settings else {}
+        self._forget()
         components = tuple(self._measure(name, now, allowed.get(name, 0.0), troubles) for name in names)
         pids = tuple(pid for component in components for pid in component.pids)
-        self._last = {pid: held for pid, held in self._last.items() if pid in pids}
         held = sum((component.usage for component in components), MemoryUsage())
         total = self._total.add(now, pids, held, allowed.get(TOTAL, 0.0))
         pressure = self._system.pressure(*thresholds(settings)) if settings else self._system.pressure()
@@ -91,19 +107,35 @@ class Survey:
         troubles.append(alert_of(Trouble.MONITORING, component, said, tried=_RETRIES))
         return known
 
+    def _forget(self) -> None:
+        """A process that came or went shares pages with the others: all of them are read again."""
+        pids = frozenset(pid for found in self._parts.values() for pid in found)
+        if pids != self._pids:
+            self._known = {pid: replace(self._known[pid], at=-math.inf) for pid in pids & self._known.keys()}
+            self._pids = pids
+
+    def _read(self, pid: int, now: float) -> MemoryUsage:
+        """What process `pid` holds, from the kernel, or from the last time where nothing has changed."""
+        known, count = self._known.get(pid), resident(pid)
+        if known is not None and now - known.at < _BELIEVED_SECONDS and abs(count - known.resident) < _UNCHANGED_MB:
+            return known.usage
+        memory = usage(pid, _RETRIES)
+        if not memory.estimated:
+            self._known[pid] = _Known(memory, count, now)
+        return memory
+
     def _measure(self, name: str, now: float, limit: float, troubles: list[MemoryAlert]) -> ComponentMemory:
         held: dict[int, MemoryUsage] = {}
         estimated = unreadable = False
         for pid in self._parts.get(name, ()):
-            memory = usage(pid, _RETRIES)
+            memory = self._read(pid, now)
             if memory.estimated and not memory.rss:
                 unreadable = True
-                memory = self._last.get(pid, memory)
+                memory = replace(self._known[pid].usage, estimated=True) if pid in self._known else memory
             if memory == MemoryUsage():
                 continue  # it has ended, and nobody has reaped it yet
             estimated |= memory.estimated
             held[pid] = memory
-        self._last |= {pid: _estimate(memory) for pid, memory in held.items()}
         if unreadable:
             said = f"The memory of {name} cannot be read: what was known before stands in."
             troubles.append(alert_of(Trouble.MONITORING, name, said, tried=_RETRIES))
@@ -111,11 +143,6 @@ class Survey:
             said = f"The memory of {name} cannot be read exactly: its resident set stands in."
             troubles.append(alert_of(Trouble.MONITORING, name, said))
         return self._ledgers[name].add(now, tuple(held), sum(held.values(), MemoryUsage()), limit)
-
-
-def _estimate(memory: MemoryUsage) -> MemoryUsage:
-    """A figure that is of use only once it is old."""
-    return memory if memory.estimated else replace(memory, estimated=True)
 
 
 @cache

@@ -11,6 +11,7 @@ import sys
 ALL = (
     "screen",
     "memory",
+    "monitor",
     "wer",
     "summary",
     "capture",
