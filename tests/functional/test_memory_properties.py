@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -89,7 +90,8 @@ class Play:
             case ["kill", name]:
                 pid = self.models[name].pid
                 if pid is not None:
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it was killed before, and nobody has noticed
+                        os.kill(pid, signal.SIGKILL)
             case ["keep", how]:
                 self.residency.rules = Rules(rules.idle_s, 1000.0 if how == "all" else 0.0, rules.at_once)
             case _:
