@@ -5,14 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from services import sample
 from services.errors import MemoryLimitError, WorkerDiedError
+from services.memory import limits
 from services.memory.limits import SLACK_MB
 from services.worker.client import Worker
+from tests.models.fixtures import scripted_whisper
+from tests.models.whisper_ct2 import Recipe
+
+__all__ = ["scripted_whisper"]
 
 MODULE = "tests.functional.worker_kind"
 LIMIT_MB = 50
@@ -52,6 +58,26 @@ def test_whatever_fails_close_to_the_limit_fails_for_want_of_memory(limited: Wor
         limited.call("crash")
     with pytest.raises(MemoryLimitError, match="SIGSEGV"):
         limited.call("die", {"signal": int(signal.SIGSEGV)})
+
+
+@linux
+@pytest.mark.parametrize("engine", ["moonshine", "faster-whisper"])
+def test_a_real_engine_that_is_refused_memory_at_work_says_so_however_it_ends(
+    home: Path, engine: str, scripted_whisper: Callable[[Recipe], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SLACK_MB", 0.0)  # as if it had used all of it
+    model = "tiny-en" if engine == "moonshine" else str(scripted_whisper(Recipe()))
+    with Worker("stt") as worker:
+        worker.call("load", {"engine": engine, "model": model})
+        worker.confine(reserved_mb(worker.pid) + 40)
+        with pytest.raises(MemoryLimitError):
+            worker.call("transcribe", {"path": str(sample.MEETING), "language": "en"})
+
+
+def reserved_mb(pid: int) -> float:
+    """What the kernel counts against the limit of process `pid`."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) / 1024
 
 
 def test_a_child_that_ends_for_want_of_memory_says_so(tmp_path: Path) -> None:
