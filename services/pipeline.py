@@ -58,6 +58,7 @@ class Plan:
         pace: How close captions follow.
         smaller: Summary engines to take instead where memory is short, one after another.
         auto_fallback: A smaller engine goes on where one is short of memory.
+        memory_report: What the work took is kept in the meeting's memory.jsonl.
     """
 
     stt: EngineSpec
@@ -72,6 +73,7 @@ class Plan:
     pace: Pace = Pace()  # noqa: RUF009 - frozen
     smaller: tuple[EngineSpec, ...] = ()
     auto_fallback: bool = True
+    memory_report: bool = True
 
 
 @dataclass(slots=True)
@@ -372,7 +374,7 @@ class Pipeline:
     def _note_memory(self, meeting: Meeting, stage: Stage) -> None:
         """A checkpoint in memory.jsonl: what is held at the end of a stage, and the most that was held so far."""
         snapshot = self._peak.snapshot
-        if snapshot is None:
+        if snapshot is None or not self._now.memory_report:
             return
         peaks = {component.name: round(component.peak, 1) for component in snapshot.components}
         record = log_record(snapshot) | {"checkpoint": stage, "peak_mb": peaks | {"Total": round(self._peak.pss_mb, 1)}}

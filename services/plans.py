@@ -51,6 +51,7 @@ def plan_of(settings: Settings) -> Plan:
         pace=Pace(settings.transcription.captions_update_seconds, settings.transcription.captions_skip_seconds),
         smaller=tuple(parse_engine("summary", engine) for engine in settings.summary.smaller),
         auto_fallback=settings.memory.auto_fallback,
+        memory_report=settings.memory.memory_report,
     )
 
 

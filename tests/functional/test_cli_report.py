@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
+from services import sample
 from services.files import JsonLines
 from services.library.meeting import Meeting
 from services.memory.account import mapped
@@ -191,6 +193,22 @@ def test_the_report_of_a_meeting_is_what_its_folder_has_kept(tmp_path: Path) -> 
     assert "Memory was short at 1 of 3 measurements" in text
     assert "\x1b" not in text
     assert "| transcribe | operation |" in sotto("report", meeting.folder, "--markdown").out
+
+
+def test_what_a_real_run_took_is_reported_unless_it_is_not_to_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, rate = soundfile.read(sample.MEETING, dtype="float32")
+    file = tmp_path / "twelve.wav"
+    soundfile.write(file, samples[: 12 * rate], rate)
+    kept = Path(one(sotto("process", file, "--json"))["meeting"])
+    told = one(sotto("report", kept, "--json"))
+    assert [record["checkpoint"] for record in told["named"]] == ["transcribe", "summarize"]
+    assert told["components"]["STT"]["peak_mb"] > 50
+    assert told["components"]["Total"]["peak_mb"] >= told["components"]["STT"]["peak_mb"]
+    monkeypatch.setenv("SOTTO_MEMORY_MEMORY_REPORT", "false")
+    secret = Path(one(sotto("process", file, "--json"))["meeting"])
+    assert not Meeting(secret).memory.exists()
 
 
 def test_what_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
