@@ -179,6 +179,10 @@ ACTIONS: tuple[Action, ...] = (
         "memory_details", "enter", "memory_details", "Report", "In the Memory panel: all figures, and what to do.",
         "Memory", shown="Enter", panel=4,
     ),
+    Action(
+        "settings", "comma", "settings", "Settings", "All settings: what they mean, and where each is from.", "App",
+        footer=13, shown=",",
+    ),
     Action("theme", "t", "theme", "Theme", "Choose the colours.", "App"),
     Action("quit", "q,ctrl+q", "quit", "Quit", "Leave; it asks while something is at work.", "App", footer=5, live=7),
 )  # fmt: skip

@@ -125,6 +125,11 @@ class CommandsApp(WrittenApp):
 
     # App
 
+    def action_settings(self) -> None:
+        from tui.screens.settings import SettingsScreen
+
+        self.push_screen(SettingsScreen(self.services))
+
     def action_help(self) -> None:
         from tui.screens.help import Help
 

@@ -14,7 +14,7 @@ from services.models.offers import NO_SUMMARY, Offer, State
 from services.models.shelf import Work
 from services.text import one_line
 from tui.screens.base import MARKED
-from tui.widgets.sheet import Rows
+from tui.widgets.sheet import Rows, around
 from tui.wrapping import wrap
 
 CHOSEN, CAPTIONS = "●", "≈"
@@ -82,9 +82,7 @@ def table_rows(offers: Sequence[Offer], used: InUse, work: Work | None, marked: 
         if number == marked:
             place = len(lines)
         lines.append(_row(offer, used, work, number == marked, width))
-    room = max(1, height - 1)
-    first = max(0, min(place - room // 2, len(lines) - room))
-    return [_heading(width), *lines[first : first + room]]
+    return [_heading(width), *around(lines, place, height - 1)]
 
 
 def _title(offer: Offer) -> str:

@@ -103,6 +103,13 @@ class SheetView(ScrollView, can_focus=True):
         return strip.adjust_cell_length(width, self.rich_style)
 
 
+def around(lines: Sequence[Content], place: int, room: int) -> list[Content]:
+    """`room` of the lines, at least one, with the line number `place` as near to their middle as can be."""
+    room = max(1, room)
+    first = max(0, min(place - room // 2, len(lines) - room))
+    return list(lines[first : first + room])
+
+
 def changes(before: Rows, after: Rows) -> list[Region]:
     """The cells that differ, row by row; rows that are new or gone count as a whole."""
     return [
