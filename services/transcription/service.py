@@ -19,6 +19,9 @@ from services.transcription.labels import put_labels
 from services.transcription.live import Span
 from services.worker.handler import Json
 
+_WORDLESS = ("api_key", "batch", "threads")
+"""Options that change no word."""
+
 _WINDOW_SECONDS = 30.0
 """The longest stretch of audio that one step of a transcription works on."""
 
@@ -179,5 +182,5 @@ def known_language(transcript: Path) -> str:
 def work_of(source: Path, spec: EngineSpec, language: str, spans: Mapping[str, Sequence[Span]] | None = None) -> Work:
     """All that the words of a transcript depend on; without the key to a server, which is a secret."""
     options = spec.options.to_dict() if spec.options else {}
-    engine: Json = {"engine": spec.engine, "model": spec.model}
-    return Work(source, {"language": language, "spans": spans}, engine | options | {"api_key": ""}, spec.label)
+    how = {"engine": spec.engine, "model": spec.model} | {key: options[key] for key in options if key not in _WORDLESS}
+    return Work(source, {"language": language, "spans": spans}, how, spec.label)
