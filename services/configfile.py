@@ -16,13 +16,16 @@ from services.layers import read_file
 from services.settings import Settings, check
 
 
-def write(key: str, value: object | None) -> None:
+def write(key: str, value: object | None) -> object | None:
     """Set a value in config.toml, which is made where there is none; atomically, mode 0600.
 
     Args:
         key: `SECTION.FIELD`, or `folder`.
         value: As TOML has it: text, number, bool, list or mapping. None: take the setting out, so that the preset or
             the default counts.
+
+    Returns:
+        What the file had before; None where it said nothing. Written again, it takes the change back.
 
     Raises:
         SettingsError: The value is not allowed, or the file cannot be understood.
@@ -43,6 +46,7 @@ def write(key: str, value: object | None) -> None:
         table = document.get(section, {})
         if not isinstance(table, MutableMapping):
             raise SettingsError(f"`{section}` in {path} is not a section.", f"Write it as [{section}], or remove it.")
+    before: object | None = table.get(field)
     if value is None:
         table.pop(field, None)
     else:
@@ -50,6 +54,7 @@ def write(key: str, value: object | None) -> None:
     paths.private(path.parent)
     # Whoever keeps the file elsewhere and has a link to it keeps the link.
     write_atomic(path.resolve(), tomlkit.dumps(document))
+    return before.unwrap() if isinstance(before, tomlkit.items.Item) else before
 
 
 def typed(key: str, text: str) -> object | None:

@@ -60,6 +60,16 @@ def test_the_first_value_makes_the_file_for_its_owner_only(config: Path) -> None
     assert settings.load().folder == Path("/meetings")
 
 
+def test_a_change_can_be_taken_back(config: Path) -> None:
+    own(config)
+    for key, value in (("recording.sources", ["b"]), ("memory.idle_seconds", None), ("folder", "/b"), ("a", None)):
+        before = configfile.write(key, value)
+        configfile.write(key, before)
+        assert tomllib.loads(config.read_text()) == tomllib.loads(OWN)
+    assert configfile.write("recording.sources", ["b"]) == ["mic", "system"]
+    assert configfile.write("summary.engine", "none") is None
+
+
 def test_a_setting_that_is_taken_out_falls_back_to_what_is_below(config: Path) -> None:
     own(config)
     assert settings.load().origin("memory.idle_seconds") == "file"
