@@ -14,7 +14,6 @@ from services.models.ladder import next_smaller
 from services.models.options import EngineOptions
 from services.models.store import MANIFEST, folder_of
 
-
 Put = Callable[..., None]
 
 
