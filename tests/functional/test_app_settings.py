@@ -56,6 +56,16 @@ async def test_what_is_not_allowed_is_said_and_nothing_is_written() -> None:
         assert not isinstance(app.screen, SettingsScreen)
 
 
+async def test_what_does_not_fit_the_other_settings_is_said_and_taken_back() -> None:
+    async with running() as (app, pilot):
+        await opened(app, pilot, "transcription.language")
+        await pilot.press("enter", "backspace", "backspace", *"de", "enter")
+        await shown(pilot, app, "moonshine:tiny-en does not understand the language 'de'.")
+        assert "de" not in written()
+        assert app.services.settings.transcription.language == "en"
+        assert settings.load().transcription.language == "en"
+
+
 async def test_a_switch_is_turned_and_a_value_is_taken_out_again() -> None:
     async with running() as (app, pilot):
         screen = await opened(app, pilot, "memory.auto_fallback")

@@ -192,5 +192,9 @@ class SettingsScreen(Dialog[None]):
             self._say("It is in config.toml, and holds." if value is not None else "It is out of config.toml.", ".good")
 
     def _write(self, entry: Entry, value: object | None) -> None:
-        configfile.write(entry.key, value)
-        self._services.apply(reloaded(self._services.settings))
+        before = configfile.write(entry.key, value)
+        try:
+            self._services.apply(reloaded(self._services.settings))
+        except SottoError:
+            configfile.write(entry.key, before)  # else the next start would fail at it
+            raise
