@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from services.errors import CancelledError, MemoryLimitError, SottoError, WorkerKilledError
 from services.events import Emit, FellBack
+from services.memory.recovery import RECOVERY, Trouble
 from services.models.catalogue import EngineSpec
 
 _log = logging.getLogger("sotto.memory")
@@ -40,10 +41,11 @@ class Fallback:
     emit: Emit
     allowed: bool = True
     told: list[FellBack] = field(default_factory=list)
-    _again: EngineSpec | None = None
+    _tries: dict[EngineSpec, int] = field(default_factory=dict)
 
     def after(self, spec: EngineSpec, error: SottoError) -> EngineSpec:
-        """The engine that goes on when `spec` was ended by `error`: where none takes less, the same, once more.
+        """The engine that goes on when `spec` was ended by `error`: where none takes less, the same, as often as the
+        table of recoveries says.
 
         Raises:
             SottoError: `error`, where nobody goes on.
@@ -52,10 +54,10 @@ class Fallback:
             raise error
         smaller = self.find(spec)
         if smaller is None:
-            if self._again == spec:
+            if self._tries.get(spec, 0) >= RECOVERY[Trouble.ALLOCATION].retries:
                 raise error
-            self._again = spec
-            _log.warning("%s is tried once more: %s", spec.label, error)
+            self._tries[spec] = self._tries.get(spec, 0) + 1
+            _log.warning("%s is tried again: %s", spec.label, error)
             return spec
         fell = FellBack(self.model, spec.label, smaller.label, error.message, self.meeting)
         _log.warning("%s", words(fell))

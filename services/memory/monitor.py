@@ -37,6 +37,7 @@ from services.memory.history import History
 from services.memory.optimizer import ALERT
 from services.memory.probe import Pressure, SystemMemory, peak_rss, system
 from services.memory.published import Publisher
+from services.memory.recovery import Trouble, alert_of, trouble_of
 from services.memory.rules import findings
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.survey import Survey
@@ -142,15 +143,17 @@ class MemoryMonitor:
                 self._orders.put(lambda: self._begin(RECORD, RECORD, meeting))
             case RecordingStopped():
                 self._orders.put(lambda: self._end(RECORD, RECORD))
+                self._orders.put(self._forget_fallbacks)
             case StageChanged(meeting=meeting, stage=stage, status="running"):
                 self._orders.put(lambda: self._begin(_PROCESS, stage, meeting))
             case StageChanged(stage=stage, status="done" | "failed" | "skipped"):
                 self._orders.put(lambda: self._end("", stage))
             case MeetingFinished():
                 self._orders.put(lambda: self._follow(_PROCESS, None))
+                self._orders.put(self._forget_fallbacks)
             case FellBack(model=job, old=old, new=new, reason=reason):
                 fallback = Fallback(job, old, new, reason, time.time())
-                self._orders.put(lambda: self.diary.fell_back(fallback))
+                self._orders.put(lambda: self._fell_back(fallback))
             case Optimized(result=result):
                 self._orders.put(lambda: self.diary.optimized(result))
             case MemoryAlerted(alert=alert) if alert.key == ALERT:
@@ -290,6 +293,18 @@ class MemoryMonitor:
             self._end("", CAPTIONS)
         if point:
             self._checkpoint(point)
+
+    def _fell_back(self, fallback: Fallback) -> None:
+        """Show it as long as the work goes on; `FellBack` has told it already."""
+        self.diary.fell_back(fallback)
+        said = f"{fallback.old} was short of memory; {fallback.new} goes on."
+        alert = alert_of(Trouble.ALLOCATION, MODELS[fallback.job], said)
+        self._advised[alert.key] = replace(alert, time=fallback.time)
+
+    def _forget_fallbacks(self) -> None:
+        self._advised = {
+            key: alert for key, alert in self._advised.items() if trouble_of(alert) is not Trouble.ALLOCATION
+        }
 
 
 def _nothing() -> None:

@@ -183,6 +183,9 @@ def test_what_was_done_about_it_is_remembered(tmp_path: Path) -> None:
         assert advice in snapshot.alerts
         assert monitor.diary.optimizations == (step,)
         assert [(each.old, each.new) for each in monitor.diary.fallbacks] == [("whisper:large", "moonshine:tiny-en")]
+        assert {alert.key: alert.severity for alert in snapshot.alerts}["allocation STT"] is Severity.WARNING
+        monitor.tell(MeetingFinished(tmp_path, "weekly", True))
+        until(lambda: monitor.latest is not None and "allocation STT" not in {a.key for a in monitor.latest.alerts})
         monitor.tell(MemoryAlerted(MemoryAlert(**_fields(advice) | {"resolved": True})))
         monitor.checkpoint("then")
         until(lambda: monitor.latest is not None and advice not in monitor.latest.alerts)
