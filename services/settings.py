@@ -22,6 +22,7 @@ from services.models.catalogue import parse_engine
 from services.models.options import Compute, KvCache
 from services.presets import PRESETS, Preset, PresetName, fitting_here, speech_engine
 from services.transcription.choice import check_captions_engine
+from services.transcription.vocabulary import read_vocabulary
 
 
 class _Section(BaseModel):
@@ -334,7 +335,7 @@ def check(key: str, value: object) -> None:
     """
     section, _, name = key.rpartition(".")
     values = {section: {name: value}} if section else {name: value}
-    _, problems = sound(values, Settings, _ENGINES, str(paths.config_file()))
+    _, problems = sound(values, Settings, _CHECKS, str(paths.config_file()))
     if problems:
         raise problems[0]
 
@@ -365,20 +366,21 @@ def _preset_of(name: str) -> Preset:
     return PRESETS[name] if name else fitting_here()
 
 
-_ENGINES: Mapping[str, Callable[[Any], object]] = {
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
     "transcription.engine": partial(parse_engine, "stt"),
     "transcription.captions_engine": check_captions_engine,
+    "transcription.vocabulary": lambda file: read_vocabulary(Path(file)),
     "summary.engine": lambda engine: engine == "none" or parse_engine("summary", engine),
     "summary.smaller": lambda smaller: [parse_engine("summary", engine) for engine in smaller],
 }
-"""What has to name engines that there are: else a slip in the file would keep the app from starting."""
+"""What has to name engines and files that there are: else a slip would keep the app from starting."""
 
 
 def _file() -> tuple[dict[str, Any], tuple[SettingsError, ...]]:
     """What config.toml says, without what is wrong in it, and what that is."""
     path = paths.config_file()
     try:
-        return sound(read_file(path), Settings, _ENGINES, str(path))
+        return sound(read_file(path), Settings, _CHECKS, str(path))
     except SettingsError as error:
         return {}, (error,)
 

@@ -23,7 +23,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a name that no file can have, too
         reason = (error.strerror if isinstance(error, OSError) else "") or "it is not text in UTF-8"
         raise UsageError(
             f"The vocabulary {one_line(str(path))} cannot be read: {reason}.", "Look at `transcription.vocabulary`."

@@ -49,6 +49,8 @@ def test_command_line_over_environment_over_file_over_default(config: Path, monk
         ("[recording\n", ["not valid TOML", "line 1"]),
         ("summary = 3\n", ["summary"]),
         ("[transcription]\nengine = 'none such'\n", ["transcription.engine", "'none such'", "There are: moonshine"]),
+        ("[transcription]\nvocabulary = '/gone.txt'\n", ["transcription.vocabulary", "cannot be read: No such file"]),
+        ('[transcription]\nvocabulary = "a\\u0000b"\n', ["transcription.vocabulary", "cannot be read"]),
         ("[summary]\nengine = 'llama'\n", ["summary.engine", "llama:/PATH/MODEL.gguf"]),
         ("[summary]\nsmaller = ['llama:/m.gguf', 'x']\n", ["summary.smaller", "There are: extractive"]),
         ("[transcription]\ncaptions_engine = 'openai'\n", ["captions_engine", "works elsewhere"]),
