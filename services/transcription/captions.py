@@ -77,6 +77,7 @@ class Captions:
         self._end = threading.Event()  # of the run at hand: each has its own, so that none is ended for another
         self._turn = Interrupt(self._end)  # likewise; each engine of it has one
         self._wish: _Wish | None = None
+        self._instead: dict[tuple[str, str], EngineSpec] = {}  # of models that had too little memory
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -104,6 +105,7 @@ class Captions:
             self._end = threading.Event()
             self._turn = Interrupt(self._end)
             self._wish = _Wish(spec, language, pace, auto_fallback)
+            self._instead = {}
             arguments = (Meeting(folder), self._end)
             self._thread = threading.Thread(target=self._run, args=arguments, name="captions", daemon=True)
             self._thread.start()
@@ -118,9 +120,12 @@ class Captions:
         """Follow on with another engine from where the captions are; where there are none now, nothing happens.
 
         Returns at once. The arguments are those of `start`. While `spec` is None there are no captions, and the model
-        goes; what is said meanwhile is transcribed after the stop.
+        goes; what is said meanwhile is transcribed after the stop. A model that had too little memory before is not
+        tried again: what took over from it goes on, with the new options.
         """
         with self._lock:
+            while spec is not None and (smaller := self._instead.get((spec.engine, spec.model))) is not None:
+                spec = replace(smaller, options=spec.options)
             wish = _Wish(spec, language, pace, auto_fallback)
             if self._wish is not None and wish != self._wish:
                 self._wish = wish
@@ -217,6 +222,7 @@ class Captions:
         if smaller is None:
             return False
         with self._lock:
+            self._instead[wish.spec.engine, wish.spec.model] = smaller
             if self._wish == wish:  # else somebody has named another one meanwhile
                 self._wish = replace(wish, spec=smaller)
         self._emit(FellBack("stt", wish.spec.label, smaller.label, error.message, meeting.folder))
