@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.text import clock
 from tui.panels.record import Hold, shorten
-from tui.widgets.glyphs import bar, big, decibels, meter, size
+from tui.widgets.glyphs import bar, big, decibels, meter, share_of, size, sparkline
 
 DB = st.floats(-96.0, 0.0)
 
@@ -81,3 +82,25 @@ def test_levels() -> None:
 def test_a_path_is_cut_to_its_place(text: str, width: int) -> None:
     """Feature: paths, Property 1: never wider than its place."""
     assert len(shorten(Path("/" + text), width)) <= width
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=80), st.integers(0, 60), st.floats(1, 1e5))
+def test_a_sparkline_has_a_column_for_each_value_and_keeps_their_order(
+    values: list[float], width: int, least: float
+) -> None:
+    """Feature: sparkline, Property 1: exact width, a larger value is never lower, nothing is above the top."""
+    drawn = sparkline(values, width, least)
+    assert len(drawn) == min(len(values), width)
+    shown = values[-width:] if width else []
+    for (one, column), (other, after) in pairwise(sorted(zip(shown, drawn, strict=True))):
+        assert one == other or column <= after
+
+
+def test_a_sparkline_stands_still_where_only_noise_moves() -> None:
+    assert sparkline([46.0, 46.4, 45.8], 10, 200.0) == sparkline([46.2, 46.1, 46.9], 10, 200.0)
+    assert sparkline([0.0, 200.0], 10, 200.0) == "▁█"
+
+
+def test_a_share_without_an_end_is_seen_however_small_it_is() -> None:
+    assert share_of(0.0001, 10).plain == "━" + " " * 9
+    assert share_of(2.0, 10).plain == "━" * 10

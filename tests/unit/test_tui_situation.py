@@ -10,11 +10,14 @@ from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.content import Content
 
 from services.errors import CancelledError, DeviceError, ModelError, RecorderError, SottoError
-from services.events import ModelChanged, StageChanged
+from services.events import FellBack, ModelChanged, StageChanged
 from services.library.unfinished import Unfinished
 from services.lifecycle import ModelState
+from services.memory.alert import MemoryAlert
+from services.memory.alert import Severity as MemoryLevel
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
@@ -390,3 +393,81 @@ def test_noise_does_not_change_the_picture() -> None:
     assert first == second
     third = panel._look(snapshot(component("UI", 60.0, 60.0)), Situation(), Figures())
     assert third != first
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5000), st.floats(0, 5000), st.sampled_from((0.0, 400.0))), min_size=1, max_size=5),
+    st.integers(20, 120),
+    st.integers(3, 40),
+)
+def test_the_memory_panel_fits_and_shows_every_component(
+    parts: list[tuple[float, float, float]], width: int, height: int
+) -> None:
+    """Feature: memory-panel, Property 1: on any size every component and every alert is there."""
+    names = ("UI", "Recorder", "STT", "LLM", "Other")
+    held = [replace(component(n, mb, peak), limit=limit) for n, (mb, peak, limit) in zip(names, parts, strict=False)]
+    alert = MemoryAlert(
+        "pressure", MemoryLevel.WARNING, "System", "Memory is short.", "End other programs.", "low_memory"
+    )
+    memory = replace(snapshot(*held), alerts=(alert,), recent=tuple(mb for mb, _, _ in parts))
+    rows = memory_rows(MemoryPanel({})._look(memory, Situation(), Figures()), width, height)
+    said = [row.plain for row in rows]
+    for each in held:
+        assert any(line.startswith(each.name) for line in said)
+    words = " ".join(line.strip() for line in said)
+    assert "! Memory is short." in " ".join(words.split())
+    if width >= 40:
+        assert max(len(line) for line in said) <= width
+
+
+def test_what_can_give_way_does_so_before_what_matters() -> None:
+    held = tuple(component(name, 100.0, 200.0) for name in ("UI", "Recorder", "STT", "LLM"))
+    memory = replace(snapshot(*held), recent=(90.0, 100.0))
+    picture = MemoryPanel({})._look(memory, Situation(), Figures())
+    heights = [len(memory_rows(picture, 40, height)) for height in (20, 11, 9, 8, 7)]
+    assert heights == [12, 11, 9, 8, 7]
+    assert "P Preset" in text_of(memory_rows(picture, 40, 9))
+    assert "P Preset" not in text_of(memory_rows(picture, 40, 8))
+    assert "min" in text_of(memory_rows(picture, 40, 8))
+    assert "min" not in text_of(memory_rows(picture, 40, 7))
+
+
+def test_a_bar_ends_at_the_limit_and_warns_when_it_is_near() -> None:
+    def row(mb: float, limit: float) -> Content:
+        memory = snapshot(replace(component("STT", mb, mb), limit=limit))
+        return next(
+            row for row in memory_rows(MemoryPanel({})._look(memory, Situation(), Figures()), 76)
+            if row.plain.startswith("STT")
+        )  # fmt: skip
+
+    half, near, over, free = row(200.0, 400.0), row(370.0, 400.0), row(400.0, 400.0), row(200.0, 0.0)
+    assert half.plain.count("━") == half.plain.count("─") - 1  # the sign of the trend is one, too
+    assert {".warn"} == {str(span.style) for span in near.spans if near.plain[span.start] == "━"}
+    assert {".bad"} == {str(span.style) for span in over.spans if over.plain[span.start] == "━"}
+    assert free.plain.count("─") == 1  # no track without a limit
+
+
+def test_the_key_that_helps_is_not_offered_where_it_was_pressed() -> None:
+    alert = MemoryAlert("pressure", MemoryLevel.CRITICAL, "System", "Memory is short.", "Less.", "low_memory")
+    memory = replace(snapshot(component("UI", 50.0, 50.0)), alerts=(alert,))
+    picture = MemoryPanel({})._look(memory, Situation(), Figures())
+    assert picture.alerts[0].key == "L"
+    picture = MemoryPanel({})._look(memory, Situation(), Figures(preset="lightweight"))
+    assert picture.alerts[0].key == ""
+
+
+def test_a_model_that_was_replaced_is_named_until_it_is_back() -> None:
+    fallen = Situation().fell_back(FellBack("stt", "whisper:small", "moonshine", "It took too much.", FOLDER))
+    smaller = fallen.model_changed(ModelChanged("stt", "moonshine", "Unloaded", "Loading"))
+    assert smaller.replaced == {"stt": "whisper:small"}
+    assert smaller.model_changed(ModelChanged("stt", "whisper:small", "Unloaded", "Loading")).replaced == {}
+
+
+def test_critical_memory_is_in_the_status_line_but_never_before_the_recording() -> None:
+    alert = MemoryAlert("pressure", MemoryLevel.CRITICAL, "System", "Memory is short.", "Less.")
+    memory = replace(snapshot(component("UI", 50.0, 50.0)), alerts=(alert,))
+    [row] = status_rows(RECORDING, Figures(recording=STATUS, memory=memory), 78)
+    assert row.plain.startswith("● REC 12:34 ")
+    assert row.plain.endswith("! Memory is short.")
+    [row] = status_rows(RECORDING.failed(SottoError("The disk is full.")), Figures(memory=memory), 78)
+    assert "The disk is full." in row.plain

@@ -27,6 +27,7 @@ from tui.widgets.steady import Steady
 _COMPONENTS = ("UI", "Recorder", "STT", "LLM")
 _MODELS = {"STT": "stt", "LLM": "llm"}
 _KEYS = ("preset", "low_memory", "unload", "memory_details")
+"""What can be done here, the last ones giving way."""
 _WORDY = 46
 _LONGEST_ALERT = 240
 
@@ -99,7 +100,7 @@ class MemoryPanel(Panel):
             pressure=memory.pressure,
             recent=memory.recent,
             alerts=tuple(self._warned(alert, situation, figures) for alert in memory.alerts),
-            keys=tuple(self._key(action, situation, figures) for action in _KEYS),
+            keys=tuple(self._key(key) for key in _KEYS if actions.BY_ID[key].enabled(situation, figures)),
         )
 
     def _row(self, name: str, component: ComponentMemory | None, models: Mapping[str, ModelStatus]) -> Row:
@@ -127,10 +128,9 @@ class MemoryPanel(Panel):
             return Warned(alert.severity, text)
         return Warned(alert.severity, text, key_of(action, self._keymap), title_of(action, situation, figures))
 
-    def _key(self, name: str, situation: Situation, figures: Figures) -> tuple[str, str, bool]:
+    def _key(self, name: str) -> tuple[str, str, bool]:
         action = actions.BY_ID[name]
-        title = title_of(action, situation, figures)
-        return key_of(action, self._keymap), title, action.enabled(situation, figures)
+        return key_of(action, self._keymap), title_of(action, self.situation, self.figures), True
 
     def headline(self, width: int) -> Sequence[Part]:
         picture = self._picture

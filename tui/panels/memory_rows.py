@@ -97,7 +97,7 @@ class Picture:
         pressure: How short that is.
         recent: What all held in the last minutes, in MB, a figure for every `RECENT_SECONDS`.
         alerts: What is wrong, the worst first.
-        keys: What can be done here: key, words, and whether it makes sense now.
+        keys: What can be done here now, as `key_rows` takes it.
     """
 
     rows: tuple[Row, ...]

@@ -133,6 +133,7 @@ def model_rows(
             )
             for name, title in (("stt", "Speech"), ("llm", "Summary"))
         )
+        second = second.rstrip()
         half = width // 2
         if first.cell_length + 2 <= half and second.cell_length <= width - half:
             return [Content.assemble(first, " " * (half - first.cell_length), second)]
