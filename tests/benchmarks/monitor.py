@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks monitor [--measurements 2000]
 
-A program with the five processes of a sotto in the middle of a meeting (two models that hold 500 and 1000 MB) is
+A program with the five processes of a sotto in the middle of a meeting (two models and a helper, 2 GB together) is
 measured again and again, with limits, alerts, history and report. Goals: under 0.5 % of a core, also while somebody
 looks, and under 3 MB, modules and all that it keeps included.
 """
