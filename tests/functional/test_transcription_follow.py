@@ -148,6 +148,27 @@ def test_too_far_behind_it_skips_and_says_so(methods: Mapping[str, Method], tmp_
         assert heard(call, speaker)[-1][1] == 60.0
 
 
+def test_how_far_behind_it_skips_and_how_often_it_shows_words_can_be_set(
+    methods: Mapping[str, Method], tmp_path: Path
+) -> None:
+    recorder = Recorder(tmp_path, sample(), ("You", "Others"))
+    recorder.write(16.0)
+    recorder.end()
+    args = {"meeting": str(recorder.meeting.folder), "language": "en", "from_s": 0.0, "heard": {}}
+    skipping = HeldCall()
+    assert methods["follow"](args | {"skip_s": 8.0}, skipping)["skipped_s"] == 12.0, "it goes on half as far behind"
+    partials = []
+    for update_s in (0.2, 5.0):
+        recorder = Recorder(tmp_path, sample()[: 14 * RATE], ("You", "Others"))
+        call = HeldCall()
+        writing = threading.Thread(target=recorder.keep_up_with, args=(call,))
+        writing.start()
+        methods["follow"](args | {"meeting": str(recorder.meeting.folder), "update_s": update_s}, call)
+        writing.join()
+        partials.append(sum("partial" in item and item["partial"]["text"] != "" for item in call.items))
+    assert 0 < partials[1] < partials[0]
+
+
 def test_what_was_open_when_it_skips_is_left_to_the_final_text(methods: Mapping[str, Method], tmp_path: Path) -> None:
     recorder, call = Recorder(tmp_path, sample()[: 60 * RATE], ("You", "Others")), HeldCall()
     recorder.write(7.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -257,3 +258,14 @@ def test_the_open_window_grows_until_it_is_given_out() -> None:
     (given_out,) = cutter.feed(frames_of(31), np.zeros(31, np.float32))
     assert given_out.start == 100.0
     assert cutter.open() is None
+
+
+@given(POLICIES, st.floats(0.5, 30), st.floats(0, 40))
+def test_a_shorter_policy_is_never_longer_and_keeps_its_shape(policy: Policy, longest: float, seconds: float) -> None:
+    policy = replace(policy, longest=longest)
+    shorter = policy.within(seconds)
+    if seconds == 0 or seconds >= policy.longest:
+        assert shorter == policy
+    else:
+        assert shorter.longest == max(seconds, min(4.0, policy.longest))
+        assert shorter.target / shorter.longest == pytest.approx(policy.target / policy.longest)
