@@ -24,11 +24,6 @@ class Caches:
         with self._lock:
             self._drops.append(drop)
 
-    def forget(self, drop: Callable[[], None]) -> None:
-        """Call it no more."""
-        with self._lock:
-            self._drops.remove(drop)
-
     def drop(self) -> float:
         """Let go of everything; returns the MB of PSS that this process gave back."""
         before = usage(os.getpid()).pss

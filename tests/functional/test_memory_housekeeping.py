@@ -7,7 +7,6 @@ import sys
 import threading
 
 from services.events import Event
-from services.memory.caches import Caches
 from services.memory.housekeeper import Housekeeper
 from services.memory.optimization import Effect
 from services.memory.optimizer import Lever, Optimizer, Reading
@@ -39,14 +38,6 @@ def test_dropping_gives_back_caches_and_garbage() -> None:
     first, second = map(float, done.stdout.split())
     assert first > 50, "40 MB were cached and 30 MB were garbage"
     assert second < 5
-
-
-def test_a_cache_that_was_forgotten_is_left_alone() -> None:
-    caches, dropped = Caches(), threading.Event()
-    caches.register(dropped.set)
-    caches.forget(dropped.set)
-    caches.drop()
-    assert not dropped.is_set()
 
 
 def test_the_thread_tidies_and_lets_the_optimizer_act() -> None:
