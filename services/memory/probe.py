@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -149,14 +150,13 @@ def _estimate(pid: int) -> MemoryUsage:
     try:
         process = psutil.Process(pid)
         info = process.memory_info()
-        shared = info.shared if sys.platform == "linux" else info.rss - process.memory_full_info().uss
     except psutil.NoSuchProcess:
         return MemoryUsage()
     except (psutil.Error, OSError):
         return MemoryUsage(estimated=True)
     if not info.rss:  # it has ended, and nobody has asked how yet
         return MemoryUsage()
-    shared = min(max(0, shared), info.rss)
+    shared = min(max(0, _shared(process, info)), info.rss)
     return MemoryUsage(
         rss=info.rss / _MB,
         pss=info.rss / _MB,
@@ -166,6 +166,14 @@ def _estimate(pid: int) -> MemoryUsage:
         percent=100.0 * info.rss / _MB / machine_mb(),
         estimated=True,
     )
+
+
+def _shared(process: psutil.Process, info: Any) -> int:
+    """Bytes of the resident set that other processes may have as well. 0 where the system refuses to tell."""
+    try:
+        return int(info.shared if sys.platform == "linux" else info.rss - process.memory_full_info().uss)
+    except (psutil.Error, OSError):
+        return 0
 
 
 def peak_rss(pid: int) -> float:
