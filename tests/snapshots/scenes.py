@@ -13,8 +13,11 @@ from services.errors import MissingPackageError
 from services.events import (
     CaptionChanged,
     Failed,
+    FellBack,
     MeetingFinished,
+    MemoryAlerted,
     ModelChanged,
+    Optimized,
     Progress,
     RecordingStarted,
     RecordingStopped,
@@ -26,14 +29,18 @@ from services.events import (
 from services.files import JsonLines
 from services.library.segments import Segment
 from services.library.unfinished import Unfinished
+from services.memory.account import LoadedModel, MemoryReport
 from services.memory.alert import MemoryAlert
 from services.memory.alert import Severity as MemoryLevel
+from services.memory.diary import Fallback, ModelMemory, OperationMemory
+from services.memory.optimization import Effect, Optimization
 from services.memory.probe import Pressure, SystemMemory
 from services.memory.snapshot import ComponentMemory, MemorySnapshot
 from services.memory.trend import Trend
 from services.memory.usage import MemoryUsage
 from services.models.shelf import Work
 from services.recording.messages import SILENCE_DB, Alert, ChannelLevel, RecordingStatus
+from services.relief import Relief
 from tests.functional.app_driver import append
 from tui.app import SottoApp
 from tui.meeting import UnfinishedFound
@@ -130,7 +137,8 @@ UNFINISHED = (
 
 
 def set_figures(app: SottoApp, figures: Figures) -> None:
-    app.fetch = lambda: figures
+    shown = replace(figures, preset=figures.preset or "balanced")
+    app.fetch = lambda: shown
 
 
 async def rest(app: SottoApp, meeting: Path) -> None:
@@ -154,9 +162,36 @@ async def recording(app: SottoApp, meeting: Path) -> None:
     set_figures(app, Figures(recording=status(meeting), memory=memory(24.0, 212.0)))
 
 
+def report() -> MemoryReport:
+    """What the app at work under limits could report."""
+    stt = ModelMemory("stt", STT, "Processing", loads=2)
+    llm = ModelMemory("llm", "extractive", "Unloaded", freed_mb=38.4, loads=1)
+    peaks = {"UI": 46.3, "Recorder": 24.6, "STT": 379.0}
+    return MemoryReport(
+        pid=4711,
+        snapshot=limited(),
+        models=(LoadedModel(stt, MemoryUsage(pss=379.0, anonymous=371.0), 0.0), LoadedModel(llm, MemoryUsage())),
+        operations=(OperationMemory("captions", "2026-03-14_1030_release-planning", 0.0, 754.0, peaks, 449.0),),
+        optimizations=(Optimization("Idle models unloaded", "Total", 512.0, 100.0, latency=Effect.MINIMAL),),
+        fallbacks=(Fallback("stt", "faster-whisper:small", STT, "It took 812 MB, and 400 MB are allowed.", 0.0),),
+        next_steps=("Do without captions while recording; everything is transcribed after the stop.",),
+    )
+
+
 async def short_of_memory(app: SottoApp, meeting: Path) -> None:
     await recording(app, meeting)
-    set_figures(app, Figures(recording=status(meeting), memory=limited(), preset="lightweight"))
+    app.handle(FellBack("stt", "faster-whisper:small", STT, "It took 812 MB, and 400 MB are allowed.", meeting))
+    app.clear_notifications()
+    app.services.memory.report = report  # type: ignore[method-assign]
+    relief = Relief(narrower=True)
+    set_figures(app, Figures(recording=status(meeting), memory=limited(), preset="conservative", relief=relief))
+
+
+async def optimized(app: SottoApp, meeting: Path) -> None:
+    """Something was done about a shortage, and there is another one to be told of."""
+    await rest(app, meeting)
+    app.handle(Optimized(Optimization("Idle models unloaded", "Total", 512.0, 100.0)))
+    app.handle(MemoryAlerted(limited().alerts[0]))
 
 
 async def behind(app: SottoApp, meeting: Path) -> None:

@@ -21,7 +21,8 @@ SIZES = [(60, 20), (80, 24), (120, 40)]
 
 @pytest.fixture
 def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare) -> Iterator[Look]:
-    """Compare the app after a scene and some keys with its picture; `wait` is for what the first key opens."""
+    """Compare the app after a scene and some keys with its picture; `wait` is for what the first key opens, `wait_last`
+    for the last."""
     # Paths below the home folder are shown with a tilde: the same in every run.
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SOTTO_HOME", str(tmp_path))
@@ -34,7 +35,12 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
     apps: list[SottoApp] = []
 
     def compare(
-        scene: Scene, size: tuple[int, int], *keys: str, theme: str = "", wait: Callable[[SottoApp], bool] | None = None
+        scene: Scene,
+        size: tuple[int, int],
+        *keys: str,
+        theme: str = "",
+        wait: Callable[[SottoApp], bool] | None = None,
+        wait_last: Callable[[SottoApp], bool] | None = None,
     ) -> bool:
         app = SottoApp(settings.load({"screen": {"theme": theme}}))
         apps.append(app)
@@ -47,6 +53,8 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snap_compare: Compare)
             while wait is not None and not wait(app):
                 await pilot.pause(0.02)
             await pilot.press(*keys[1:])
+            while wait_last is not None and not wait_last(app):
+                await pilot.pause(0.02)
             await scenes.settle(app, pilot)
 
         return snap_compare(app, terminal_size=size, run_before=play)
@@ -156,11 +164,8 @@ def test_a_model_that_cannot_be_chosen_yet(look: Look) -> None:
 
 @pytest.mark.parametrize("colours", ["16", "none"])
 def test_the_models_with_few_colours(look: Look, colours: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if colours == "none":
-        monkeypatch.setenv("NO_COLOR", "1")
-    assert look(
-        scenes.downloading, (80, 24), "M", *["down"] * 3, theme="" if colours == "none" else "sotto-16", wait=offered
-    )
+    theme = with_few_colours(colours, monkeypatch)
+    assert look(scenes.downloading, (80, 24), "M", *["down"] * 3, theme=theme, wait=offered)
 
 
 def listed(app: SottoApp) -> bool:
@@ -198,3 +203,50 @@ def test_the_speakers(look: Look, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_question_before_leaving_a_recording(look: Look, size: tuple[int, int]) -> None:
     assert look(scenes.recording, size, "q")
+
+
+def with_few_colours(colours: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The theme for `16` colours, or for `none`, which a variable asks for."""
+    if colours == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    return "" if colours == "none" else "sotto-16"
+
+
+@pytest.mark.parametrize("size", [*SIZES, (100, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_memory_that_is_short(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.short_of_memory, size, "4")
+
+
+@pytest.mark.parametrize("colours", ["16", "none"])
+def test_memory_that_is_short_with_few_colours(look: Look, colours: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look(scenes.short_of_memory, (80, 24), "4", theme=with_few_colours(colours, monkeypatch))
+
+
+def test_what_was_done_about_memory(look: Look) -> None:
+    assert look(scenes.optimized, (80, 24))
+
+
+def reported(app: SottoApp) -> bool:
+    from tui.screens.memory import MemoryDetails
+    from tui.widgets.sheet import SheetView
+
+    return isinstance(app.screen, MemoryDetails) and app.screen.query_one(SheetView).virtual_size.height > 1
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_memory_report(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.short_of_memory, size, "4", "enter", wait_last=reported)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_settings(look: Look, size: tuple[int, int]) -> None:
+    assert look(scenes.rest, size, "comma", *["down"] * 5)
+
+
+def test_a_setting_that_is_typed(look: Look) -> None:
+    assert look(scenes.rest, (80, 24), "comma", *["down"] * 5, "enter", *"90")
+
+
+@pytest.mark.parametrize("colours", ["16", "none"])
+def test_the_settings_with_few_colours(look: Look, colours: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look(scenes.rest, (80, 24), "comma", *["down"] * 5, theme=with_few_colours(colours, monkeypatch))

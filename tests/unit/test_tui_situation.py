@@ -424,8 +424,8 @@ def test_what_can_give_way_does_so_before_what_matters() -> None:
     held = tuple(component(name, 100.0, 200.0) for name in ("UI", "Recorder", "STT", "LLM"))
     memory = replace(snapshot(*held), recent=(90.0, 100.0))
     picture = MemoryPanel({})._look(memory, Situation(), Figures())
-    heights = [len(memory_rows(picture, 40, height)) for height in (20, 11, 9, 8, 7)]
-    assert heights == [12, 11, 9, 8, 7]
+    heights = [len(memory_rows(picture, 40, height)) for height in (20, 10, 9, 8, 7)]
+    assert heights == [11, 10, 9, 8, 7]
     assert "P Preset" in text_of(memory_rows(picture, 40, 9))
     assert "P Preset" not in text_of(memory_rows(picture, 40, 8))
     assert "min" in text_of(memory_rows(picture, 40, 8))

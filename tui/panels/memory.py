@@ -100,7 +100,9 @@ class MemoryPanel(Panel):
             pressure=memory.pressure,
             recent=memory.recent,
             alerts=tuple(self._warned(alert, situation, figures) for alert in memory.alerts),
-            keys=tuple(self._key(key) for key in _KEYS if actions.BY_ID[key].enabled(situation, figures)),
+            keys=tuple(
+                self._key(key, situation, figures) for key in _KEYS if actions.BY_ID[key].enabled(situation, figures)
+            ),
         )
 
     def _row(self, name: str, component: ComponentMemory | None, models: Mapping[str, ModelStatus]) -> Row:
@@ -128,9 +130,9 @@ class MemoryPanel(Panel):
             return Warned(alert.severity, text)
         return Warned(alert.severity, text, key_of(action, self._keymap), title_of(action, situation, figures))
 
-    def _key(self, name: str) -> tuple[str, str, bool]:
+    def _key(self, name: str, situation: Situation, figures: Figures) -> tuple[str, str, bool]:
         action = actions.BY_ID[name]
-        return key_of(action, self._keymap), title_of(action, self.situation, self.figures), True
+        return key_of(action, self._keymap), title_of(action, situation, figures), True
 
     def headline(self, width: int) -> Sequence[Part]:
         picture = self._picture
