@@ -11,6 +11,7 @@ from services.presets import PRESETS, fitting_here
 from services.recording.chunkfiles import chunk_numbers
 from tests.functional.app_driver import running, toasts, until
 from tests.functional.command import sotto
+from tests.functional.pty_screen import APP, Screen
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,14 @@ def test_every_command_that_reads_settings_says_what_is_wrong_with_them(home: Pa
         assert names in told
         assert "Passed over: The setting `memory.keep_mb`" in told
     assert sotto("recover").code == 0
+
+
+def test_the_app_starts_with_little_memory(home: Path) -> None:
+    screen = Screen(120, 40, {"SOTTO_HOME": str(home), "TERM": "xterm-256color"}, (*APP, "--lightweight"))
+    try:
+        screen.wait_for("Low memory off")  # what the key would do
+    finally:
+        screen.close()
 
 
 async def test_the_app_starts_and_says_what_is_wrong(home: Path) -> None:
