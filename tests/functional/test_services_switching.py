@@ -9,7 +9,8 @@ import pytest
 
 from services.core import Services
 from services.errors import UsageError
-from services.events import Event, Optimized, RecordingStarted, SettingsChanged
+from services.events import Event, MemoryAlerted, Optimized, RecordingStarted, SettingsChanged
+from services.memory.optimizer import ALERT
 from services.memory.probe import SystemMemory
 from services.presets import PRESETS
 from services.recording.chunkfiles import HEADER_BYTES, chunk_path
@@ -149,6 +150,49 @@ def test_one_gigabyte_available_leads_to_the_aggressive_mode(house: House) -> No
     assert in_force.screen.refresh_seconds == 0.5
     until(lambda: aggressive in house.steps())
     assert services.settings.summary.max_context > 2048, "what a person has set stays as it was"
+
+
+def test_smaller_models_are_the_next_ones_that_are_here(home: Path, tmp_path: Path) -> None:
+    chosen = load(
+        {"transcription": {"engine": "faster-whisper:small"}, "summary": {"engine": f"llama:{tmp_path}/m.gguf"}}
+    )
+    eased = relieved(chosen, Relief(smaller=True))
+    assert eased.transcription.engine == "moonshine:tiny-en"
+    assert eased.summary.engine == "extractive"
+    assert relieved(eased, Relief(smaller=True)).summary.engine == "extractive"
+    without = with_overrides(chosen, {"summary": {"engine": "none"}})
+    assert relieved(without, Relief(smaller=True)).summary.engine == "none"
+
+
+def test_what_is_given_up_comes_back_and_leaves_what_was_set_meanwhile(house: House) -> None:
+    services = house.services
+    house.apply(transcription={"engine": "faster-whisper:small"})
+    assert services.relieve(Relief(smaller=True))
+    assert services.plan.stt.label == "moonshine:tiny-en"
+    assert not services.relieve(Relief(no_captions=True)), "nothing is recorded: there is nothing to give up"
+    assert services.relieve(Relief(narrower=True))
+    house.apply(transcription={"beam": 3}, summary={"max_context": 4096})
+    assert services.plan.writing.max_context == 2048
+    services.take_back(Relief(narrower=True))
+    assert services.plan.writing.max_context == 4096
+    assert services.plan.stt.label == "moonshine:tiny-en"
+    services.take_back(Relief(smaller=True))
+    assert services.plan.stt.label == "faster-whisper:small"
+    assert services.in_force == services.settings
+
+
+def test_without_automatic_optimization_a_step_is_recommended_and_not_taken(house: House) -> None:
+    house.apply(memory={"automatic_optimization": False})
+    house.machine.available = 300.0
+    services = house.services
+    services.housekeeper.every(30.0)
+    until(lambda: any(isinstance(event, MemoryAlerted) and event.alert.key == ALERT for event in house.events))
+    assert services.relief == Relief()
+    services.memory.watch(on=True)
+    until(
+        lambda: services.memory.latest is not None and ALERT in {alert.key for alert in services.memory.latest.alerts}
+    )
+    assert house.steps() == []
 
 
 def test_the_files_of_a_recording_follow_the_settings(house: House) -> None:
