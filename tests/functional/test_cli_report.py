@@ -120,7 +120,7 @@ def test_monitor_shows_the_limits_and_alerts_of_the_program_that_it_watches(tmp_
     assert {c["name"]: c["limit_mb"] for c in told["components"]} == {"UI": None, "STT": 48}
     assert told["models"][0]["engine"] == "moonshine:tiny-en"
     assert "Max MB" in text
-    assert "stt: Ready moonshine:tiny-en" in text
+    assert "STT: Ready moonshine:tiny-en" in text
     assert "Critical: STT takes" in text
     assert max(map(len, text.splitlines()[:5])) <= 80
 

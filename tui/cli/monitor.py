@@ -90,7 +90,9 @@ def _model_lines(told: Published | None) -> list[str]:
     for model in _models(told):
         freed = model.get("freed_mb")
         back = f", gave back {freed:.0f} MB" if freed and model.get("state") == "Unloaded" else ""
-        lines.append(one_line(f"{model.get('model')}: {model.get('state')} {model.get('engine', '')}{back}"))
+        lines.append(
+            one_line(f"{str(model.get('model')).upper()}: {model.get('state')} {model.get('engine', '')}{back}")
+        )
     return lines
 
 
