@@ -324,17 +324,19 @@ class Pipeline:
         return find
 
     def _summarize(self, meeting: Meeting, outcome: Outcome) -> None:
-        if self._now.summary is None:
+        spec = self._now.summary
+        if spec is None:
             self._tell(meeting, "summarize", "skipped", "no summary was asked for")
         elif not meeting.transcript.exists() or not meeting.transcript.stat().st_size:
             self._tell(meeting, "summarize", "skipped", NO_SPEECH)
         else:
             done_before = meeting.stage("summarize") == "done"
-            self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, outcome))
+            self._stage(meeting, "summarize", outcome, lambda: self._write_summary(meeting, spec, outcome))
             if done_before and meeting.summary.is_file():
                 self._emit(SummaryReady(meeting.folder, meeting.summary.read_text(encoding="utf-8")))
 
-    def _write_summary(self, meeting: Meeting, outcome: Outcome) -> str:
+    def _write_summary(self, meeting: Meeting, spec: EngineSpec, outcome: Outcome) -> str:
+        """Write it as the plan says now; with `spec` where that wants no summary any more: this one was begun."""
         plan = self._now
         language = str(meeting.info().get("language", plan.language))
         watch = self._watch("summarize")
@@ -350,9 +352,8 @@ class Pipeline:
             written = self._summarizer.summarize(meeting, leg.spec, leg.language, plan.writing, watch, cancel)
             return written, leg.spec
 
-        assert plan.summary is not None
         try:
-            written, spec = Relay(Leg(plan.summary, language), fallback, self._cancel).run(work)
+            written, spec = Relay(Leg(plan.summary or spec, language), fallback, self._cancel).run(work)
         finally:
             outcome.fell_back += fallback.told
         told = [words(fell) for fell in fallback.told]
