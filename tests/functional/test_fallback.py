@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from services import paths, settings
 from services.errors import MemoryLimitError, WorkerKilledError
-from services.events import Event, FellBack, ModelChanged, SegmentReady, SummaryDelta
+from services.events import Event, FellBack, MeetingFinished, ModelChanged, SegmentReady, SummaryDelta
 from services.jobs import Jobs
 from services.library.meeting import Meeting
 from services.library.segments import Segment, read_segments
@@ -29,14 +30,16 @@ from services.pipeline import Outcome, Pipeline, Plan
 from services.plans import plan_of
 from services.recording.reader import MeetingAudio
 from services.sample import MEETING
-from tests.functional.test_transcription_host import recorded, sample
+from tests.functional.test_transcription_host import RATE, recorded, sample
 from tests.functional.waiting import until
 from tests.models.fixtures import scripted_gguf, scripted_whisper
 from tests.models.whisper_ct2 import SCRIPT, Recipe
+from tests.models.whisper_ct2 import TINY as LARGE_AS_TINY
 
 __all__ = ["scripted_gguf", "scripted_whisper"]
 
 MOONSHINE, SMALL, TINY = "moonshine:tiny-en", "faster-whisper:small", "faster-whisper:tiny"
+BASE = "faster-whisper:base"
 SAID = " ".join(said.text for said in SCRIPT)
 
 
@@ -108,13 +111,13 @@ _ALONE: dict[str, list[Segment]] = {}
 
 
 @pytest.fixture
-def install(home: Path, scripted_whisper: Callable[[Recipe], Path]) -> Callable[[str], None]:
+def install(home: Path, scripted_whisper: Callable[[Recipe], Path]) -> Callable[..., None]:
     """Puts a scripted model where a downloaded Whisper would lie."""
 
-    def put(name: str) -> None:
+    def put(name: str, recipe: Recipe = Recipe()) -> None:  # noqa: B008 - frozen
         paths.private(paths.models())
         folder = folder_of("faster-whisper", name)
-        shutil.copytree(scripted_whisper(Recipe()), folder)
+        shutil.copytree(scripted_whisper(recipe), folder)
         (folder / MANIFEST).write_text("{}")
 
     return put
@@ -215,21 +218,22 @@ def test_a_limit_below_the_need_of_a_model_leads_to_a_smaller_one(
 
 
 def test_a_model_that_takes_more_than_it_may_gives_way_to_a_smaller_one(
-    house: Callable[..., House], install: Callable[[str], None]
+    house: Callable[..., House], install: Callable[..., None]
 ) -> None:
-    install("tiny")
-    here = house("moonshine", max_stt_mb=170)
-    assert here.plan.stt.options is not None
+    install("base", LARGE_AS_TINY)
+    here = house("whisper:base", max_stt_mb=245)
     # Both are let in by what they are believed to take: the one takes more.
-    Estimates().learn(here.plan.stt.load_args(), 100.0)
+    assert here.plan.stt.options is not None
     options = replace(here.plan.stt.options, batch=1)
-    Estimates().learn(EngineSpec("faster-whisper", "tiny", options).load_args(), 90.0)
+    Estimates().learn(here.plan.stt.load_args(), 100.0)
+    Estimates().learn(EngineSpec("moonshine", "tiny-en", options).load_args(), 90.0)
     outcome = here.process(MEETING)
     assert outcome.ok, outcome.errors
-    assert here.fell == [(MOONSHINE, TINY)]
-    assert {segment.text for segment in transcript(outcome)} <= {SCRIPT[0].text, SCRIPT[1].text, SAID}
+    assert here.fell == [(BASE, MOONSHINE)]
+    # How far the one comes before it takes too much is its own affair: the other one writes the rest.
+    assert any("website" in segment.text for segment in transcript(outcome))
     reasons = [event.reason for event in here.events if isinstance(event, ModelChanged) and event.new == "Unloaded"]
-    assert any("170 MB" in reason for reason in reasons), reasons
+    assert any("245 MB" in reason for reason in reasons), reasons
 
 
 def test_without_a_smaller_one_the_same_is_tried_once_more(
@@ -289,17 +293,23 @@ def test_what_two_engines_began_is_taken_up_after_a_restart(
     assert Meeting(first.meeting).info()["stt"] == ", ".join(labels)
 
 
-def test_all_in_the_queue_go_on_with_another_plan(house: Callable[..., House], home: Path) -> None:
+def test_all_in_the_queue_go_on_with_another_plan(house: Callable[..., House], home: Path, tmp_path: Path) -> None:
+    talk = tmp_path / "talk.wav"
+    soundfile.write(talk, sample()[: 20 * RATE], RATE)
     here = house()
     jobs = Jobs(here.pipeline, here._take)
     other = replace(here.plan, folder=home / "elsewhere")
-    here.after = lambda: jobs.replan(other)
-    jobs.start()
+    here.after, here.count = (lambda: jobs.replan(other)), 1
+
+    def finished() -> int:
+        return sum(isinstance(event, MeetingFinished) for event in here.events)
+
     for _ in range(2):
-        jobs.submit(MEETING, here.plan)
-    until(lambda: jobs.waiting == 0 and jobs.current is None and (home / "elsewhere").is_dir())
-    jobs.submit(MEETING, here.plan)
-    until(lambda: jobs.waiting == 0 and jobs.current is None)
+        jobs.submit(talk, here.plan)
+    jobs.start()
+    until(lambda: finished() == 2)
+    jobs.submit(talk, here.plan)
+    until(lambda: finished() == 3)
     jobs.close()
     assert len(list((home / "elsewhere").iterdir())) == 1, "only what was in the queue goes by the other plan"
     assert len(list((home / "recordings").iterdir())) == 2
