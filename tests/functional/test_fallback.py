@@ -38,8 +38,7 @@ from tests.models.whisper_ct2 import TINY as LARGE_AS_TINY
 
 __all__ = ["scripted_gguf", "scripted_whisper"]
 
-MOONSHINE, SMALL, TINY = "moonshine:tiny-en", "faster-whisper:small", "faster-whisper:tiny"
-BASE = "faster-whisper:base"
+MOONSHINE, SMALL, BASE = "moonshine:tiny-en", "faster-whisper:small", "faster-whisper:base"
 SAID = " ".join(said.text for said in SCRIPT)
 
 
