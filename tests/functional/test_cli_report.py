@@ -226,11 +226,12 @@ def test_what_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert nobody.code == 0 or "No sotto is running" in nobody.err  # another one of this user may run
 
 
-def test_mapped_weights_are_seen_from_outside(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rights", "mb"), [("PROT_READ", 32), ("PROT_READ | mmap.PROT_EXEC", 0)])
+def test_mapped_weights_are_seen_from_outside_and_code_is_none(tmp_path: Path, rights: str, mb: int) -> None:
     weights = tmp_path / "model.gguf"
     weights.write_bytes(b"\0" * (32 << 20))
     code = (
-        "import mmap, sys; f = open(sys.argv[1], 'rb'); m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ);"
+        f"import mmap, sys; f = open(sys.argv[1], 'rb'); m = mmap.mmap(f.fileno(), 0, prot=mmap.{rights});"
         "m[::4096]; print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -239,7 +240,7 @@ def test_mapped_weights_are_seen_from_outside(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdin is not None
         process.stdout.readline()
-        assert mapped(process.pid) == pytest.approx(32, abs=0.1)
+        assert mapped(process.pid) == pytest.approx(mb, abs=0.1)
         process.stdin.close()
     assert mapped(process.pid) == 0
     with holder(32) as plain:
