@@ -33,6 +33,6 @@ def put_labels(transcript: Path, numbers: Sequence[int]) -> None:
 
 def _labelled(transcript: Path, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
     for (record, segment), number in zip(segment_records(transcript), numbers, strict=True):
-        for each in (VOICE, "batch"):  # without a batch nothing goes on from this transcript: it is whole
+        for each in (VOICE, "batch", "covered"):  # without a batch nothing goes on from this transcript: it is whole
             record.pop(each, None)
         yield record | {"speaker": segment.speaker or speaker_label(number)}

@@ -206,7 +206,10 @@ def test_an_interrupted_run_keeps_what_it_has_and_can_be_finished(home: Path, lo
     assert Meeting(folder).stage("transcribe") == "skipped"
 
 
-def test_a_killed_speech_process_is_told_and_leaves_nothing_running(home: Path, long_speech: Path) -> None:
+def test_a_killed_speech_process_is_told_and_leaves_nothing_running(
+    home: Path, long_speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOTTO_MEMORY_AUTO_FALLBACK", "false")
     with subprocess.Popen(
         argv("process", long_speech, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
