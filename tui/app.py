@@ -345,7 +345,7 @@ class SottoApp(CommandsApp):
             return
         if event.preset != self._preset:
             preset = self.settings.preset
-            self.say(f"{preset.title}: {preset.why}")
+            self.notify(preset.why, title=preset.title, markup=False)
         self._preset = event.preset
 
     def _toast(self, error: SottoError) -> None:

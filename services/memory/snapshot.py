@@ -13,7 +13,7 @@ from services.memory.usage import MemoryUsage
 
 RECENT_SECONDS = 10.0
 """So much time each of `MemorySnapshot.recent` stands for."""
-_RECENT_FIGURES = 60
+RECENT_FIGURES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Recent:
     """
 
     def __init__(self) -> None:
-        self._figures: deque[float] = deque(maxlen=_RECENT_FIGURES)
+        self._figures: deque[float] = deque(maxlen=RECENT_FIGURES)
         self._slot: int | None = None
 
     def add(self, now: float, mb: float) -> tuple[float, ...]:
@@ -155,7 +155,7 @@ class Recent:
             self._figures[-1] = max(self._figures[-1], mb)
         else:
             if self._slot is not None:
-                missed = min(_RECENT_FIGURES, slot - self._slot - 1)
+                missed = min(RECENT_FIGURES, slot - self._slot - 1)
                 self._figures.extend([self._figures[-1]] * missed)
             self._figures.append(mb)
             self._slot = slot

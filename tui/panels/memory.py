@@ -60,7 +60,8 @@ class MemoryPanel(Panel):
         return self.query_one(".body")
 
     def paint(self) -> None:
-        self.border_subtitle = self._preset
+        if self.border_subtitle != self._preset:  # to assign it repaints the whole panel
+            self.border_subtitle = self._preset
         self.query_one("#memory-sheet", Sheet).show(self._rows)
 
     def _rows(self, width: int) -> Rows:

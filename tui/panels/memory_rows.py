@@ -8,7 +8,7 @@ from textual.content import Content
 
 from services.memory.alert import Severity
 from services.memory.probe import Pressure
-from services.memory.snapshot import RECENT_SECONDS
+from services.memory.snapshot import RECENT_FIGURES, RECENT_SECONDS
 from services.memory.trend import Trend
 from tui.panels.panel import Part, fact
 from tui.widgets.glyphs import bar, share_of, sparkline
@@ -205,13 +205,14 @@ def _system(picture: Picture, width: int) -> Content:
 
 
 def _recent(picture: Picture, width: int) -> list[Content]:
-    """The last minutes, up to the limit or the peak; nothing before there are two figures to compare."""
-    if len(picture.recent) < 2:
-        return []
+    """The last minutes, up to the limit or the peak.
+
+    The line always has its whole length, so that one more figure at rest changes one cell.
+    """
+    cells = min(width - _LABEL, RECENT_FIGURES)
     least = float(max(_LEAST_SCALE, picture.total.limit or picture.total.peak))
-    line = sparkline(picture.recent, width - _LABEL, least)
-    minutes = max(1, round(len(line) * RECENT_SECONDS / 60))
-    return [fact(f"{minutes} min", Content.styled(line, ".accent"))]
+    line = sparkline(picture.recent, cells, least)
+    return [fact(f"{cells * RECENT_SECONDS / 60:.0f} min", Content.styled(f"{line:>{cells}}", ".accent"))]
 
 
 def _alert(alert: Warned, width: int) -> list[Content]:
