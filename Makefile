@@ -13,10 +13,11 @@ WHEELS := $(PIP) --only-binary :all:
 GONE := $(shell [ ! -d $(VENV) ] || [ -x $(BIN)/python ] || rm -rf $(VENV))
 TEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 LOCK_ARGS ?=
 
 .NOTPARALLEL:
-.PHONY: help run llama test check bench sample lock clean
+.PHONY: help run llama test check bench soak sample lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,9 @@ check: $(VENV)/.dev ## format, lint, types, layers
 
 bench: $(VENV)/.dev $(VENV)/.llama ## measure what the README claims; BENCH_ARGS="capture --minutes 60" chooses
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+soak: $(VENV)/.dev ## record with captions in lightweight mode for half an hour and watch the memory; SOAK_ARGS="--hours 24"
+	$(BIN)/python -m tests.benchmarks.soak $(SOAK_ARGS)
 
 sample: $(VENV)/.dev ## speak the sample meeting anew from services/sample/script.toml (needs flite)
 	$(BIN)/python -m services.sample.make
