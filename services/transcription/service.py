@@ -19,8 +19,8 @@ from services.transcription.labels import put_labels
 from services.transcription.live import Span
 from services.worker.handler import Json
 
-_WORDLESS = ("api_key", "batch", "threads")
-"""Options that change no word."""
+_WORDLESS = ("api_key", "batch", "threads", "url")
+"""Options that change no word: the same model says the same, wherever its server has moved to."""
 
 _WINDOW_SECONDS = 30.0
 """The longest stretch of audio that one step of a transcription works on."""

@@ -150,6 +150,25 @@ def test_process_goes_on_where_the_server_left_it(home: Path, clip: Path, monkey
     assert KEY not in kept + done.out + done.err + again.out + again.err
 
 
+def test_what_was_paid_for_is_not_sent_again_when_the_server_moves(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, rate = soundfile.read(sample.MEETING, dtype="float32")
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, samples.mean(axis=1), rate)
+    arguments = ("--stt", "openai:large", "--summary", "none")
+    with serving(words, words, words, failing(501)) as server:
+        monkeypatch.setenv("SOTTO_TRANSCRIPTION_URL", server.url)
+        assert sotto("process", clip, *arguments).code == 1
+        sent = server.asked[:3]
+    (folder,) = (home / "recordings").iterdir()
+    with serving(words) as server:
+        monkeypatch.setenv("SOTTO_TRANSCRIPTION_URL", server.url)
+        assert sotto("process", folder, *arguments).code == 0
+        sent_again = [asked.seconds for asked in server.asked]
+    assert sent_again[0] == sent[-1].seconds, "the last window that was finished is the only one that is done again"
+
+
 def test_without_an_address_nothing_begins(home: Path, clip: Path) -> None:
     for command in (("process", clip), ("record", "--source", f"file:{clip}")):
         done = sotto(*command, "--stt", "openai")
