@@ -59,10 +59,10 @@ def convert(source: Path, target: Path, step: Step) -> Converted:
     Raises:
         UsageError: The target's name ends in neither .wav nor .flac, or it is the source.
         AudioFileError: The source holds no sound that can be read, or changed while it was read.
-        StorageError: The target cannot be written.
+        StorageError: The target cannot be written, or its folder is not there.
     """
     kind = _kind(source, target)
-    target = target.resolve()  # where it is a link, the file that it leads to is replaced
+    target = Path(os.path.realpath(target))  # where it is a link, the file that it leads to is replaced
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with open_audio(source) as audio:
         plan = _measure(audio, step)
@@ -100,6 +100,9 @@ def _kind(source: Path, target: Path) -> str:
     if kind is None:
         raise UsageError(f"{shown} ends in neither .wav nor .flac.", "Give the new file a name that does.")
     try:
+        parent = Path(os.path.realpath(target)).parent  # no error for a link that leads to itself
+        if not parent.is_dir():
+            raise StorageError(f"There is no folder {one_line(str(parent))}.", "Make it, or choose another one.")
         there = target.exists()
         if there and source.exists() and target.samefile(source):
             raise UsageError(f"{shown} is the file that is read.", "Give the new file another name.")

@@ -114,6 +114,20 @@ def test_a_target_that_cannot_be_is_told(home: Path, tmp_path: Path, target: str
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.wav", "in.wav"]
 
 
+def test_a_link_that_leads_to_itself_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out.wav"
+    target.symlink_to(target)
+    convert(stereo(tmp_path / "in.wav"), target, ignore)
+    assert soundfile.info(target).samplerate == 16_000
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    read: list[str] = []
+    with pytest.raises(StorageError, match="There is no folder .*gone"):
+        convert(stereo(tmp_path / "in.wav"), tmp_path / "gone" / "out.wav", lambda *step: read.append(step[2]))
+    assert read == []
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     target = wav(tmp_path / "out.wav", tone(0.1))
     before = target.read_bytes()

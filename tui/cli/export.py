@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
     """A meeting that fails does not stop the others; the code is 1 then."""
     output: str | None = arguments.output
     formats = _formats(arguments.formats, output)
-    to_folder = output is not None and Path(output).is_dir()
+    to_folder = output is not None and os.path.isdir(output)
     if output is not None and not to_folder and len(arguments.meetings) * len(formats) > 1:
         raise UsageError(
             "Several exports do not go into one file.", "Let `--output` be a folder that exists, or leave it out."
@@ -91,15 +91,17 @@ def _write(meeting: Meeting, contents: Contents, kind: Format, target: Path, for
         StorageError: There is one already and nobody said that it may go, or it cannot be written.
     """
     shown = one_line(str(target), 500)
-    if target.resolve() in [(meeting.folder / own).resolve() for own in _own(meeting)]:
+    behind = os.path.realpath(target)  # no error for a link that leads to itself
+    if behind in [os.path.realpath(meeting.folder / own) for own in _own(meeting)]:
         raise UsageError(f"{shown} belongs to the meeting itself.", "Choose another name.")
-    if not target.parent.is_dir():
-        raise StorageError(f"There is no folder {one_line(str(target.parent))}.", "Make it, or choose another one.")
+    if not os.path.isdir(os.path.dirname(behind)):
+        missing = one_line(os.path.dirname(behind))
+        raise StorageError(f"There is no folder {missing}.", "Make it, or choose another one.")
     if target.exists() and not target.is_file():
         raise StorageError(f"{shown} is no file.", "Choose another name.")
     if target.exists() and not force:
         raise StorageError(f"{shown} is there already.", "`--force` replaces it.")
-    write_stream(target.resolve(), render(contents, kind))
+    write_stream(Path(behind), render(contents, kind))
     say(shown)
 
 
