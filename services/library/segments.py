@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,10 @@ from services.text import clean
 
 SPEAKERS = ("You", "Others")
 """Labels of two sides that were recorded apart: this one, then the far end."""
+
+
+_LATEST = 1e8
+"""Seconds: three years. A line with a time beyond that is damaged, and would push what follows it out of sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Segment:
     def from_dict(data: Mapping[str, Any]) -> Segment:
         """Raises `KeyError`, `TypeError` or `ValueError` where `data` is not a segment; words that are none go."""
         start, end = float(data["start"]), float(data["end"])
-        if not (math.isfinite(start) and math.isfinite(end)):
+        if not (_is_time(start) and _is_time(end)):
             raise ValueError("no time")
         words = _words(data.get("words"))
         return Segment(start, max(start, end), _line(data["text"]), _line(data.get("speaker", "")), words)
@@ -77,7 +80,11 @@ def _words(data: object) -> tuple[Word, ...]:
         words = tuple(Word(float(start), max(float(start), float(end)), _line(text)) for start, end, text in data)
     except (TypeError, ValueError, OverflowError):
         return ()
-    return words if all(math.isfinite(word.start) and math.isfinite(word.end) for word in words) else ()
+    return words if all(_is_time(word.start) and _is_time(word.end) for word in words) else ()
+
+
+def _is_time(seconds: float) -> bool:
+    return abs(seconds) <= _LATEST  # what is not a number is not, either
 
 
 def _line(text: object) -> str:

@@ -61,6 +61,17 @@ def test_the_name_of_a_file_says_its_format(meeting: Meeting, tmp_path: Path) ->
     assert target.read_text().startswith("WEBVTT\n\n00:00:00.000 --> 00:00:02.000\n<v You>Good morning, everyone.\n")
 
 
+def test_a_link_that_leads_nowhere_is_told_or_replaced(meeting: Meeting, tmp_path: Path) -> None:
+    away, loop = tmp_path / "away.txt", tmp_path / "loop.txt"
+    away.symlink_to(tmp_path / "gone" / "x.txt")
+    loop.symlink_to(loop)
+    refused = sotto("export", meeting.folder, "--output", away)
+    assert refused.code == 1
+    assert f"There is no folder {tmp_path / 'gone'}." in refused.err
+    assert written(sotto("export", meeting.folder, "--output", loop)) == [loop]
+    assert "Good morning" in loop.read_text()
+
+
 @pytest.mark.parametrize("kind", ["md", "txt", "srt", "vtt", "json"])
 def test_what_is_printed_is_what_is_written(meeting: Meeting, kind: str) -> None:
     (file,) = written(sotto("export", meeting.folder, "--format", kind))
@@ -102,6 +113,15 @@ def test_a_folder_with_a_name_that_paints_the_screen_gives_a_plain_one(meeting: 
     assert file.name == "a-b.txt"
 
 
+def test_a_line_with_a_time_that_no_meeting_has_spoils_nothing_else(meeting: Meeting) -> None:
+    lines = meeting.transcript.read_text().splitlines(keepends=True)
+    meeting.transcript.write_text(lines[0] + '{"start": 1e300, "end": 1e301, "text": "far"}\n' + lines[1])
+    (file,) = written(sotto("export", meeting.folder, "--format", "srt"))
+    assert [line for line in file.read_text().splitlines() if "-->" in line] == [
+        "00:00:00,000 --> 00:00:02,000", "00:00:02,500 --> 00:00:04,000"
+    ]  # fmt: skip
+
+
 def test_one_that_fails_does_not_stop_the_others(home: Path, meeting: Meeting, tmp_path: Path) -> None:
     raw = Meeting.create(home / "recordings", "Not transcribed")
     names = [tmp_path / "gone", raw.folder, tmp_path, "x" * 300, meeting.folder]
@@ -127,10 +147,12 @@ def test_a_transcript_that_is_not_whole_is_told(home: Path) -> None:
         (("--format", "docx"), 2, "invalid choice"),
         (("--output", "/nowhere/at/all.md"), 1, "There is no folder /nowhere/at"),
         (("--output", "/dev/full"), 1, "is no file"),
+        (("--output", "x" * 300 + ".md"), 1, "File name too long"),
     ],
 )
 def test_what_cannot_be_is_told(meeting: Meeting, arguments: tuple[str, ...], code: int, said: str) -> None:
     done = sotto("export", meeting.folder, *arguments)
     assert done.code == code
     assert said in done.err
+    assert "mistake" not in done.err
     assert done.out == ""
