@@ -3,7 +3,7 @@ it puts the names in, so a name can be changed at any time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.errors import StorageError, UsageError
@@ -82,20 +82,43 @@ def rename_speaker(meeting: Meeting, old: str, new: str) -> None:
         UsageError: Nobody of that name speaks in the meeting.
         StorageError: meeting.json cannot be read or written.
     """
-    there = speakers_of(meeting)
+    rename_speakers(meeting, [(old, new)])
+
+
+def rename_speakers(meeting: Meeting, wanted: Iterable[tuple[str, str]]) -> None:
+    """Give speakers names, one after another: all of them, or none where one cannot be given.
+
+    Args:
+        meeting: Like `rename_speaker`.
+        wanted: `old` and `new` of each, like there.
+
+    Raises:
+        UsageError, StorageError: Like `rename_speaker`.
+    """
+    present = [speaker.label for speaker in speakers_of(meeting)]
+    names = names_of(meeting)
+    for old, new in wanted:
+        name = one_line(new, _LONGEST)
+        for label in _called(meeting, old, present, names):
+            names.pop(label, None)
+            if name and name != label:
+                names[label] = name
+    meeting.update(**{KEY: names})
+
+
+def _called(meeting: Meeting, old: str, present: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """The labels of those who are called `old`.
+
+    Raises:
+        UsageError: Nobody is.
+    """
     asked = one_line(old).casefold()
-    labels = [each.label for each in there if each.label.casefold() == asked]
-    labels = labels or [each.label for each in there if each.name.casefold() == asked]
+    labels = [label for label in present if label.casefold() == asked]
+    labels = labels or [label for label in present if names.get(label, label).casefold() == asked]
     if not labels:
-        known = ", ".join(dict.fromkeys(name for each in there for name in (each.label, each.name)))
+        known = ", ".join(dict.fromkeys(name for label in present for name in (label, names.get(label, label))))
         raise UsageError(
             f"Nobody called {one_line(old)!r} speaks in “{meeting.title}”.",
             f"There are: {known}." if known else "No speakers are told apart in it.",
         )
-    name = one_line(new, _LONGEST)
-    changed = names_of(meeting)
-    for label in labels:
-        changed.pop(label, None)
-        if name and name != label:
-            changed[label] = name
-    meeting.update(**{KEY: changed})
+    return labels

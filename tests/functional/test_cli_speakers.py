@@ -54,10 +54,10 @@ def test_a_meeting_is_found_by_its_name_there(meeting: Meeting, monkeypatch: pyt
     assert "Anna" not in sotto("speakers", meeting.folder.name, "Anna=").out
 
 
-@pytest.mark.parametrize("wanted", ["Anna", "=Anna", "Carl=Anna"])
-def test_a_wrong_name_is_wrong_use_and_changes_nothing(meeting: Meeting, wanted: str) -> None:
+@pytest.mark.parametrize("wanted", [["Anna"], ["=Anna"], ["Carl=Anna"], ["You=Anna", "Carl=Ben"]])
+def test_a_wrong_name_is_wrong_use_and_changes_nothing(meeting: Meeting, wanted: list[str]) -> None:
     before = meeting.info_file.read_bytes()
-    done = sotto("speakers", meeting.folder, wanted)
+    done = sotto("speakers", meeting.folder, *wanted)
     assert done.code == 2
     assert done.out == ""
     assert meeting.info_file.read_bytes() == before

@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from services.errors import UsageError
-from services.library.names import Speaker, rename_speaker, speakers_of
+from services.library.names import Speaker, rename_speakers, speakers_of
 from services.text import clock, one_line
 from tui.cli.export import find_meeting
 from tui.cli.output import note, say, say_json
@@ -15,9 +15,8 @@ from tui.cli.output import note, say, say_json
 def run(arguments: Namespace) -> int:
     """Rename first, then list: what is printed is how things are now."""
     meeting = find_meeting(arguments.meeting)
-    wanted = [_renaming(text) for text in arguments.names]
-    for old, new in wanted:
-        rename_speaker(meeting, old, new)
+    if wanted := [_renaming(text) for text in arguments.names]:
+        rename_speakers(meeting, wanted)
     speakers = speakers_of(meeting)
     if arguments.json:
         say_json([asdict(speaker) | {"seconds": round(speaker.seconds, 1)} for speaker in speakers])
