@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -204,7 +205,7 @@ def _put_in_place(origin: Hub | Archive, part: Path, folder: Path, course: _Cour
     manifest.write(files, origin, manifest.describe(files, course.checking("everything", files)))
     for inner in [files, *(path for path in files.rglob("*") if path.is_dir())]:
         sync_folder(inner)
-    if folder.exists():
+    if os.path.lexists(folder):  # also a link that leads nowhere
         folder.replace(old)
     files.replace(folder)
     sync_folder(folder.parent)

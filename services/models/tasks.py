@@ -80,6 +80,8 @@ def _found(spec: EngineSpec) -> tuple[EngineEntry, ModelEntry]:
             f"A model of {entry.name} that is given by its path is not sotto's to fetch, to verify or to delete.",
             "`sotto models list` shows those that are.",
         )
+    if not spec.model and len(entry.models) == 1:
+        return entry, entry.models[0]
     names = ", ".join(model.name for model in entry.models)
     if not names:
         raise UsageError(f"{entry.name} needs no model.")
@@ -127,5 +129,9 @@ def _remove(entry: EngineEntry, model: ModelEntry) -> str:
     label = f"{entry.name}:{model.name}"
     if model.origin is None:
         raise UsageError(f"{label} is built in: it is a part of its package.", "It goes when sotto is uninstalled.")
+    folder = folder_of(entry.name, model.name)
+    link = folder.resolve() if folder.is_symlink() else None
     freed = remove(entry.name, model.name)
+    if link is not None:
+        return f"{label} is gone. It was a link: what lies in {one_line(str(link), 500)} stays."
     return f"{label} is gone, {freed / 1e6:,.1f} MB are free again." if freed else f"{label} is not on this machine."

@@ -115,6 +115,7 @@ def test_nothing_to_verify_is_no_failure(home: Path) -> None:
         (("remove", "vosk:.."), 2, "no model '..'"),
         (("remove", "vosk"), 2, "more than one model"),
         (("pull", "openai:whisper-1"), 0, "is built in"),
+        (("pull", "moonshine"), 0, "moonshine:tiny-en is built in"),
         (("pull", "extractive"), 2, "needs no model"),
         (("pull", "none such:\x1b[31mx"), 2, "no engine 'none such'"),
         (("pull",), 2, "ENGINE:MODEL"),
@@ -198,6 +199,19 @@ def test_what_was_broken_off_can_be_removed(hub: ModelHub, home: Path) -> None:
         running.kill()
     assert "are free again" in command.sotto("models", "remove", "faster-whisper:tiny").out
     assert [path for path in (home / "data" / "models").rglob("*") if path.is_file()] == []
+
+
+def test_a_model_that_is_kept_elsewhere_is_taken_off_the_list_and_stays_there(
+    hub: ModelHub, home: Path, tmp_path: Path
+) -> None:
+    assert sotto(ORIGINS, "models", "pull", "faster-whisper:tiny").code == 0
+    folder = home / "data" / "models" / "faster-whisper" / "tiny"
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    removed = command.sotto("models", "remove", "faster-whisper:tiny")
+    assert removed.out == f"faster-whisper:tiny is gone. It was a link: what lies in {elsewhere} stays.\n"
+    assert (elsewhere / "model.bin").read_bytes() == WEIGHTS
+    assert "is not on this machine" in command.sotto("models", "remove", "faster-whisper:tiny").out
 
 
 def test_the_progress_stands_in_one_line_of_the_terminal(hub: ModelHub, home: Path) -> None:

@@ -380,6 +380,14 @@ def test_a_model_that_is_kept_elsewhere_is_not_deleted_there(hub: ModelHub, home
     assert (elsewhere / "model.bin").read_bytes() == WEIGHTS
 
 
+def test_a_link_that_leads_nowhere_is_in_nobodys_way(hub: ModelHub, home: Path, tmp_path: Path) -> None:
+    folder = folder_of("engine", "tiny")
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(tmp_path / "a disk that is not mounted")
+    assert contents(fetch(from_hub()))["model.bin"] == WEIGHTS
+    assert not part_of("engine", "tiny").exists()
+
+
 def test_two_at_once_do_not_get_in_each_others_way(hub: ModelHub, home: Path) -> None:
     with held("engine", "tiny"):
         refused(from_hub(), ModelError)
