@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar, assert_never
@@ -23,7 +23,7 @@ from textual.widgets import Static
 
 from services import paths
 from services.core import Services
-from services.errors import CancelledError, SottoError, StorageError
+from services.errors import CancelledError, SottoError
 from services.events import (
     CaptionChanged,
     Event,
@@ -42,11 +42,7 @@ from services.events import (
     SummaryDelta,
     SummaryReady,
 )
-from services.memory.alert import MemoryAlert, Severity
-from services.memory.optimization import Optimization
-from services.models.offers import NO_SUMMARY
 from services.plans import obstacles
-from services.presets import first_start
 from services.settings import Settings
 from services.text import one_line
 from tui import actions, keymap, notify, terminal, theme
@@ -62,6 +58,7 @@ from tui.release import forget_closed
 from tui.screens.base import Dialog
 from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
+from tui.tuned import optimized
 from tui.widgets.lines import KeyBar, ModelStrip, StatusLine, alerts_of
 
 RESTING_SECONDS = 1.0
@@ -155,21 +152,7 @@ class SottoApp(CommandsApp):
             self.handle(Failed(error))
         self.look_for_unfinished()
         self._tell_what_is_missing()
-        self._tell_the_preset()
-
-    @work(thread=True)
-    def _tell_the_preset(self) -> None:
-        """Once in a user's life: what this machine has room for, and how to change it."""
-        try:
-            preset = first_start(self.settings.memory.preset)
-        except StorageError as error:
-            _log.warning("%s", error)
-            return
-        if preset is not None:
-            self.notify(
-                f"{preset.why} {self.key('preset')} takes another preset, {self.key('low_memory')} low memory.",
-                title=f"{preset.title}, for a machine like this", markup=False,
-            )  # fmt: skip
+        self.tell_the_preset()
 
     @work(thread=True)
     def _tell_what_is_missing(self) -> None:
@@ -238,11 +221,11 @@ class SottoApp(CommandsApp):
                 self.situation = now.fell_back(event)
                 self.warn(f"{new} goes on.", reason)
             case MemoryAlerted(alert=alert):
-                self._memory_alerted(alert)
+                self.memory_alerted(alert)
             case Optimized(result=result):
                 self.say(one_line(optimized(result), 240))
             case SettingsChanged():
-                self._settings_changed(event)
+                self.settings_changed(event)
             case Failed(error=error):
                 self.failed(error)
             case _:
@@ -297,56 +280,6 @@ class SottoApp(CommandsApp):
             self.say(one_line(f"{error.message} {error.hint}", 240))
         else:
             self._toast(error)
-
-    def _memory_alerted(self, alert: MemoryAlert) -> None:
-        """Say what is wrong, and the key that does something about it. What is over leaves the panel: no words."""
-        if alert.resolved:
-            return
-        action = actions.remedy(alert.action, self.situation, self.figures)
-        key = f" {self.key(action.id)}: {action.title}." if action is not None else ""
-        if alert.severity is Severity.INFO:
-            self.say(one_line(f"{alert.message} {alert.recommendation}{key}", 240))
-            return
-        self.warn(alert.message, f"{alert.recommendation}{key}")
-        if alert.severity is Severity.CRITICAL:
-            self.announce(alert.message)
-
-    def warn(self, what: str, why: str) -> None:
-        """A condition that nobody asked for: a line that goes away by itself, with a title."""
-        self.notify(one_line(why, 240), title=one_line(what, 80), severity="warning", markup=False)
-
-    def use_settings(self, settings: Settings, changed: Collection[str]) -> None:
-        """Go by other settings, as far as the screen is concerned.
-
-        Args:
-            settings: All of them.
-            changed: Keys of those that are different.
-        """
-        self.settings = settings
-        self.main.query_one(RecordPanel).use_settings(settings)
-        self.main.query_one(ModelStrip).use_settings(settings)
-        for model, spec in (("stt", self.services.plan.stt), ("llm", self.services.plan.summary or NO_SUMMARY)):
-            if {"stt": "transcription.engine", "llm": "summary.engine"}[model] in changed:
-                self.situation = self.situation.chose(model, spec.label)
-        if "screen.theme" in changed:
-            theme.apply(self, settings.screen.theme, "NO_COLOR" in os.environ)
-        if "screen.keymap" in changed:
-            keys, _ = keymap.checked(settings.screen.keymap)
-            self.keys.clear()
-            self.keys.update(keys)
-            self.set_keymap(self.keys)
-        if "screen.notify" in changed:
-            self.notify_by = notify.method(settings.screen.notify, os.environ)
-
-    def _settings_changed(self, event: SettingsChanged) -> None:
-        self.use_settings(self.services.settings, event.changed)
-        self.figures = self.fetch()
-        if isinstance(self.screen, Dialog) and self.screen.hears(event):
-            return
-        if event.preset != self._preset:
-            preset = self.settings.preset
-            self.notify(preset.why, title=preset.title, markup=False)
-        self._preset = event.preset
 
     def _toast(self, error: SottoError) -> None:
         text = one_line(f"{error.message} {error.hint}", 240)
@@ -409,16 +342,6 @@ class SottoApp(CommandsApp):
                 screen.forsake()
         self.farewell = LEFT_RUNNING if self.situation.on_air else ""
         self.exit(128 + number)
-
-
-def optimized(result: Optimization) -> str:
-    """What was done about a shortage of memory, in few words."""
-    if result.undone:
-        return f"There is memory again. Taken back: {result.step[:1].lower()}{result.step[1:]}."
-    if not result.success:
-        return f"{result.step}: that failed. {result.error}"
-    saved = f" {result.saved_mb:.0f} MB came back." if result.saved_mb >= 1 else ""
-    return f"Memory is short. {result.step}.{saved}"
 
 
 def run(settings: Settings) -> int:

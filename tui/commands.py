@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from textual import work
 from textual.widget import Widget
 
-from services.errors import SottoError
-from services.presets import PresetName
 from tui import actions
 from tui.panels.memory import MemoryPanel
 from tui.situation import Phase
+from tui.tuned import TunedApp
 from tui.widgets.lines import key_of, title_of
 from tui.widgets.transcript_view import TranscriptView
-from tui.written import WrittenApp
-
-LADDER: tuple[PresetName, ...] = ("conservative", "balanced", "performance")
-"""The presets that one key goes through; low memory has a key of its own."""
 
 
-class CommandsApp(WrittenApp):
+class CommandsApp(TunedApp):
     """The actions of the app. Screens of their own are imported when they are wanted for the first time."""
 
     leave_when_stopped = False
@@ -95,40 +87,7 @@ class CommandsApp(WrittenApp):
         else:
             target.scroll_end(animate=False)
 
-    # Memory
-
-    @work(thread=True)
-    def action_unload(self) -> None:
-        """A process that ends may take a moment; what came back is in the model strip."""
-        self.services.room.unload_idle("you asked for it")
-
-    def action_preset(self) -> None:
-        """The next preset: more of the machine, or from the end on little again."""
-        now = self.services.settings.preset.name
-        following = LADDER[(LADDER.index(now) + 1) % len(LADDER)] if now in LADDER else LADDER[0]
-        self._switch(partial(self.services.preset, following))
-
-    def action_low_memory(self) -> None:
-        self._switch(partial(self.services.low_memory, not self.figures.low_memory))
-
-    def _switch(self, order: Callable[[], None]) -> None:
-        try:
-            order()
-        except SottoError as error:
-            self.failed(error)
-        self.figures = self.fetch()
-
-    def action_memory_details(self) -> None:
-        from tui.screens.memory import MemoryDetails
-
-        self.push_screen(MemoryDetails(self.services.memory.report))
-
     # App
-
-    def action_settings(self) -> None:
-        from tui.screens.settings import SettingsScreen
-
-        self.push_screen(SettingsScreen(self.services))
 
     def action_help(self) -> None:
         from tui.screens.help import Help
