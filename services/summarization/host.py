@@ -35,7 +35,7 @@ class SummaryHost:
         name = str(args["engine"])
         engine: SummaryEngine = engine_class(find_engine("summary", name))()
         model = Path(str(args["model"])) if args.get("model") else None
-        facts = engine.load(model, _transcript(args), _options(args), _watch(call))
+        facts = engine.load(model, _transcript(args), SummaryOptions.from_dict(args.get("options") or {}), _watch(call))
         self._engine = engine
         return facts | {"engine": name, "load_s": round(time.monotonic() - begun, 3)}
 
@@ -66,13 +66,6 @@ class SummaryHost:
             self._engine.unload()
         self._engine = None
         return {}
-
-
-def _options(args: Json) -> SummaryOptions:
-    given = dict(args.get("options") or {})
-    if "max_context" in args:
-        given["max_context"] = int(args["max_context"])
-    return SummaryOptions.from_dict(given)
 
 
 def _watch(call: Call) -> Watch:

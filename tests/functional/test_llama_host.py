@@ -51,7 +51,7 @@ def _written(path: Path, segments: Sequence[Segment]) -> str:
 def test_a_summary_is_streamed_and_counted(worker: Worker, tmp_path: Path, scripted_gguf: Build, engine: str) -> None:
     transcript = _written(tmp_path / "transcript.jsonl", meeting(LAUNCH))
     model = str(scripted_gguf(Recipe())) if engine == "llama" else ""
-    loaded = worker.call("load", {"engine": engine, "model": model, "transcript": transcript, "max_context": 8192})
+    loaded = worker.call("load", {"engine": engine, "model": model, "transcript": transcript})
     assert loaded["load_s"] >= 0
     pieces: list[str] = []
     progress: list[tuple[float, float]] = []
