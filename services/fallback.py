@@ -41,19 +41,21 @@ class Fallback:
     emit: Emit
     allowed: bool = True
     told: list[FellBack] = field(default_factory=list)
+    _gave_up: set[tuple[str, str]] = field(default_factory=set)
     _tries: dict[EngineSpec, int] = field(default_factory=dict)
 
     def after(self, spec: EngineSpec, error: SottoError) -> EngineSpec:
-        """The engine that goes on when `spec` was ended by `error`: where none takes less, the same, as often as the
-        table of recoveries says.
+        """The engine that goes on when `spec` was ended by `error`: where none takes less that has not given up before,
+        the same, as often as the table of recoveries says.
 
         Raises:
             SottoError: `error`, where nobody goes on.
         """
         if not self.allowed or not isinstance(error, SHORT_OF_MEMORY):
             raise error
+        self._gave_up.add((spec.engine, spec.model))
         smaller = self.find(spec)
-        if smaller is None:
+        if smaller is None or (smaller.engine, smaller.model) in self._gave_up:
             if self._tries.get(spec, 0) >= RECOVERY[Trouble.ALLOCATION].retries:
                 raise error
             self._tries[spec] = self._tries.get(spec, 0) + 1

@@ -6,6 +6,7 @@ It knows no model and no recording: whoever builds it says which levers there ar
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -163,6 +164,7 @@ class Optimizer:
         self._patient_since: float | None = None
         self._calm_since: float | None = None
         self._undone_at: float | None = None
+        self._stuck_until = -math.inf
         self._calm_s = CALM_SECONDS
         self._alert: MemoryAlert | None = None
         self._results: deque[Optimization] = deque(maxlen=_RESULTS)
@@ -256,15 +258,19 @@ class Optimizer:
             self._calm_s, self._undone_at = CALM_SECONDS, None
 
     def _undo(self, now: float) -> None:
+        if now < self._stuck_until:
+            return
         lever = self._pulled.pop()
         result = replace(_result(lever, self._measure()), undone=True)
-        self._saved.pop(lever.name, None)
         try:
             if lever.undo is not None:
                 lever.undo()
         except SottoError as error:
+            self._pulled.append(lever)  # it still holds
+            self._stuck_until = now + AGAIN_SECONDS
             self._tell(replace(result, success=False, error=error.message))
             return
+        self._saved.pop(lever.name, None)
         self._wait(lever, result, now)
 
     def _wait(self, lever: Lever, result: Optimization, now: float) -> None:

@@ -42,11 +42,11 @@ def next_smaller(
     if find_engine("stt", spec.engine).remote:
         return None
     known = estimates or Estimates()
-    present = max(known.of(spec.load_args()).mb, guess(spec.load_args()))
+    present = _size(spec, known)
     sized = [
-        (one.engine == spec.engine, need, one)
+        (one.engine == spec.engine, known.of(one.load_args()).mb, one)
         for one in _listeners(spec, language)
-        if (need := known.of(one.load_args()).mb) < present
+        if _size(one, known) < present
     ]
     limit = available_mb if available_mb >= _SHORT_MB else available_mb / 2
     fit = [one for one in sized if one[1] <= limit]
@@ -55,9 +55,15 @@ def next_smaller(
     return min(sized, key=lambda one: one[1])[2] if sized else None
 
 
+def _size(spec: EngineSpec, known: Estimates) -> float:
+    """By what engines are told apart as smaller and larger, in MB. The same for all, so that nobody gives way to one
+    that gives way to it; a run that ended early was measured to take less than a model needs."""
+    return max(known.of(spec.load_args()).mb, guess(spec.load_args()))
+
+
 def _next_writer(spec: EngineSpec, smaller: Sequence[EngineSpec]) -> EngineSpec | None:
     built_in = EngineSpec(engines("summary")[0].name)
-    rungs = [*(one for one in smaller if one != built_in), built_in]
+    rungs = [*dict.fromkeys(one for one in smaller if one != built_in), built_in]
     below = rungs[rungs.index(spec) + 1 :] if spec in rungs else rungs
     return next((one for one in below if obstacle("summary", one) is None), None)
 

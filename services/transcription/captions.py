@@ -219,7 +219,7 @@ class Captions:
         if wish.spec is None or not wish.auto_fallback or not isinstance(error, SHORT_OF_MEMORY):
             return False
         smaller = next_smaller("stt", wish.spec, wish.language, available_mb=system().available)
-        if smaller is None:
+        if smaller is None or (smaller.engine, smaller.model) in self._instead:  # it had too little before
             return False
         with self._lock:
             self._instead[wish.spec.engine, wish.spec.model] = smaller

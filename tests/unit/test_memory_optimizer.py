@@ -36,6 +36,7 @@ class World:
     now: float = 0.0
     idle: bool = True
     broken: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     in_force: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -62,6 +63,8 @@ class World:
             return True
 
         def undo() -> None:
+            if name in self.stuck:
+                raise ModelError(f"{name} does not go back.")
             self.done.append(f"-{name}")
             self.in_force.remove(name)
 
@@ -184,6 +187,28 @@ def test_a_step_that_fails_is_told_and_the_next_one_follows() -> None:
     failed = [each.result for each in world.told if not each.result.success]
     assert [(each.step, each.error, each.saved_mb) for each in failed] == [("narrower", "narrower is stuck.", 0.0)]
     assert "narrower" not in world.optimizer.report.in_force
+
+
+def test_a_step_that_cannot_be_undone_holds_and_is_tried_again() -> None:
+    world = World(Pressure.CRITICAL, stuck={"smaller"})
+    world.live(6 * SETTLE_SECONDS)
+    world.pressure = Pressure.LOW
+    world.live(4 * CALM_SECONDS)
+    assert world.optimizer.report.in_force == ("narrower", "captions", "smaller") == tuple(world.in_force)
+    assert world.optimizer.report.saved_mb == sum(GIVES_BACK[name] for name in world.in_force)
+    failed = [each.result for each in world.told if not each.result.success]
+    assert {(each.step, each.error, each.undone) for each in failed} == {("smaller", "smaller does not go back.", True)}
+    world.stuck.clear()
+    world.live(10 * CALM_SECONDS)
+    assert world.optimizer.report.in_force == () == tuple(world.in_force)
+
+
+def test_a_step_that_cannot_be_undone_is_not_tried_at_every_look() -> None:
+    world = World(Pressure.CRITICAL, stuck={"smaller"})
+    world.live(6 * SETTLE_SECONDS)
+    world.optimizer.configure(automatic=False, own_cleanup_mb=0.0)
+    world.live(AGAIN_SECONDS)
+    assert len([each for each in world.told if not each.result.success]) == 1
 
 
 def test_a_step_that_has_nothing_to_do_is_passed_over() -> None:

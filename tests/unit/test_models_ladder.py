@@ -79,6 +79,13 @@ def test_what_was_measured_counts(put: Put) -> None:
     assert found is None, "the tiny model was measured to take more"
 
 
+def test_nobody_gives_way_to_one_that_gives_way_to_it(put: Put) -> None:
+    put("faster-whisper:base", "faster-whisper:tiny")
+    Estimates().learn(parse_engine("stt", "faster-whisper:base").load_args(), 10.0)  # of a run that ended early
+    assert after("faster-whisper:base") == "faster-whisper:tiny"
+    assert after("faster-whisper:tiny") is None
+
+
 def test_a_server_has_nothing_smaller(put: Put) -> None:
     assert after("openai:whisper-1") is None
 
@@ -102,5 +109,5 @@ def test_summaries_go_down_the_list_to_the_built_in_writer(put: Put, tmp_path: P
     spec: EngineSpec | None = large
     while spec is not None:
         steps.append(spec.label.rpartition(":")[2])
-        spec = next_smaller("summary", spec, smaller=smaller)
+        spec = next_smaller("summary", spec, smaller=smaller * 2)  # nobody is taken twice
     assert steps == ["large.gguf", "middle.gguf", "small.gguf", "extractive"]
