@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from services.errors import MemoryLimitError
 from services.hosted import HostedModel
+from services.lasting import Lasting
 from services.lifecycle import ModelState
 from services.memory.admission import Caps, raise_hint
 from services.memory.whole import Whole
@@ -48,6 +49,7 @@ class Guard:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._steps = Lasting("the memory guard")
 
     def watch(self) -> None:
         """Look from now on until no model is loaded. More than once does no harm."""
@@ -75,7 +77,7 @@ class Guard:
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            self.look()
+            self._steps.do(self.look)
             with self._lock:
                 if not any(model.state is not ModelState.UNLOADED for model in self._models):
                     self._thread = None

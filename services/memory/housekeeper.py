@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from services.lasting import Lasting
 from services.memory.optimizer import Optimizer
 
 _JOIN_SECONDS = 5.0
+_AGAIN_SECONDS = 10.0
+"""After a look that failed, the optimizer looks again."""
 
 
 class Housekeeper:
@@ -26,6 +29,7 @@ class Housekeeper:
         self._seconds = seconds
         self._wake = threading.Event()
         self._closing = False
+        self._steps = Lasting("the housekeeper")
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def start(self) -> None:
@@ -46,10 +50,10 @@ class Housekeeper:
     def _run(self) -> None:
         tidied_at = time.monotonic()
         while not self._closing:
-            pause = self._optimizer.tick()
+            pause = self._steps.do(self._optimizer.tick)
             left = tidied_at + self._seconds - time.monotonic()
             if left <= 0:
-                self._tidy()
+                self._steps.do(self._tidy)
                 tidied_at, left = time.monotonic(), self._seconds
-            self._wake.wait(min(pause, left))
+            self._wake.wait(min(_AGAIN_SECONDS if pause is None else pause, left))
             self._wake.clear()

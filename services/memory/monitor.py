@@ -28,6 +28,7 @@ from services.events import (
     RecordingStopped,
     StageChanged,
 )
+from services.lasting import Lasting
 from services.memory.account import Facts, MemoryReport, account
 from services.memory.alert import MemoryAlert
 from services.memory.alerts import AlertBook
@@ -88,6 +89,7 @@ class MemoryMonitor:
         self._watched = False
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = False
+        self._steps = Lasting("the memory monitor")
         self._costs = (0.0, 0.0)
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
         self._pid = os.getpid() if pid is None else pid
@@ -203,12 +205,12 @@ class MemoryMonitor:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._measure()
+            self._steps.do(self._measure)
             try:
                 order = self._orders.get(timeout=self._every())
             except queue.Empty:
                 continue
-            order()
+            self._steps.do(order)
         self._history.close()
         if self._publisher is not None:
             self._publisher.close()
@@ -241,8 +243,8 @@ class MemoryMonitor:
         return max(wanted, min(self._costs) / _MOST_OF_A_CORE)  # one that was dear by chance changes nothing
 
     def _stop(self) -> None:
-        self._measure(at_once=True)
         self._stopping = True
+        self._measure(at_once=True)
 
     def _follow(self, work: str, meeting: Path | None) -> None:
         settings = self._settings

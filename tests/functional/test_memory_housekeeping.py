@@ -65,6 +65,29 @@ def test_the_thread_tidies_and_lets_the_optimizer_act() -> None:
     assert not any(thread.name == "housekeeper" for thread in threading.enumerate())
 
 
+def test_the_thread_goes_on_when_a_look_fails() -> None:
+    events: list[Event] = []
+    failing, tidied = [OSError(24, "Too many open files"), RuntimeError("can't start new thread")], threading.Event()
+
+    def read() -> Reading:
+        if failing:
+            raise failing.pop()
+        return Reading(Pressure.CRITICAL, 100.0, 8000.0, 100.0)
+
+    def tidy() -> None:
+        tidied.set()
+        raise OSError(12, "Cannot allocate memory")
+
+    lever = Lever("Done", "Do it.", "UI", lambda: True, lambda: True)
+    keeper = Housekeeper(Optimizer((lever,), read, lambda: 100.0, events.append), tidy, 0.01)
+    keeper.start()
+    try:
+        until(tidied.is_set)
+        until(lambda: bool(events))
+    finally:
+        keeper.close()
+
+
 def test_a_thread_that_was_never_started_can_be_closed() -> None:
     calm = Reading(Pressure.LOW, 4000.0, 8000.0, 100.0)
     events: list[Event] = []
