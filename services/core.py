@@ -128,7 +128,8 @@ class Services:
 
     def open_file(self, path: Path) -> None:
         """Process an audio or video file, or what is left to do of a meeting's folder."""
-        self.jobs.submit(path, self.plan)
+        with self._switching:  # else a plan that is replaced at this moment might hold for it
+            self.jobs.submit(path, self.plan)
 
     def choose(self, job: Job, engine: str) -> None:
         """Write meetings up with another engine from now on; what is in the queue keeps its own.
@@ -236,6 +237,7 @@ class Services:
     def _emit(self, event: Event) -> None:
         """Tell the event, and do what follows from it. Nothing here waits before it is told."""
         if isinstance(event, RecordingStopped):
+            self._recorded = None
             self.captions.end()
         self._emit_outside(event)
         self.memory.tell(event)
@@ -244,8 +246,8 @@ class Services:
             if self.settings.recording.captions:
                 self._caption(event.meeting)
         elif isinstance(event, RecordingStopped):
-            self._recorded = None
-            self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
+            with self._switching:
+                self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
 
     def _caption(self, meeting: Path) -> None:
         plan = self.plan
@@ -261,7 +263,15 @@ class Services:
         if self._captioned:
             self.captions.change(self._captions_engine, plan.language, plan.pace, plan.auto_fallback)
         elif self._captions_engine is not None:  # to start them may wait for those of the recording before
-            threading.Thread(target=self._caption, args=(meeting,), name="captions begin", daemon=True).start()
+            self._captioned = True  # from here on: a second change must not begin them twice
+            threading.Thread(target=self._caption_late, args=(meeting,), name="captions begin", daemon=True).start()
+
+    def _caption_late(self, meeting: Path) -> None:
+        """Begin captions of a recording that may end meanwhile."""
+        if self._recorded == meeting:
+            self._caption(meeting)
+        if self._recorded is None:
+            self.captions.end()
 
     @property
     def _captions_engine(self) -> EngineSpec | None:
