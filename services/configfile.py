@@ -25,17 +25,31 @@ def write(key: str, value: object | None) -> object | None:
             the default counts.
 
     Returns:
-        What the file had before; None where it said nothing. Written again, it takes the change back.
+        What the file had before; None where it said nothing. `take_back` takes it.
 
     Raises:
         SettingsError: The value is not allowed, or the file cannot be understood.
         StorageError: The file cannot be written.
     """
+    if value is not None:
+        check(key, value)
+    return _put(key, value)
+
+
+def take_back(key: str, before: object | None) -> None:
+    """Undo a `write`: the file says again what it said before, right or wrong.
+
+    Raises:
+        SettingsError: The file cannot be understood any more.
+        StorageError: The file cannot be written.
+    """
+    _put(key, before)
+
+
+def _put(key: str, value: object | None) -> object | None:
     import tomlkit  # only whoever changes a setting needs it
 
     path = paths.config_file()
-    if value is not None:
-        check(key, value)
     read_file(path)  # says what is wrong with the file, where something is
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     section, _, field = key.rpartition(".")

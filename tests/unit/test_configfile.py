@@ -64,10 +64,20 @@ def test_a_change_can_be_taken_back(config: Path) -> None:
     own(config)
     for key, value in (("recording.sources", ["b"]), ("memory.idle_seconds", None), ("folder", "/b"), ("a", None)):
         before = configfile.write(key, value)
-        configfile.write(key, before)
+        configfile.take_back(key, before)
         assert tomllib.loads(config.read_text()) == tomllib.loads(OWN)
     assert configfile.write("recording.sources", ["b"]) == ["mic", "system"]
     assert configfile.write("summary.engine", "none") is None
+
+
+def test_a_value_that_was_wrong_before_can_be_put_back(config: Path) -> None:
+    wrong = '[transcription]\nlanguage = "x"  # too short\n'
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(wrong)
+    before = configfile.write("transcription.language", "de")
+    assert before == "x"
+    configfile.take_back("transcription.language", before)
+    assert config.read_text() == wrong
 
 
 def test_a_setting_that_is_taken_out_falls_back_to_what_is_below(config: Path) -> None:

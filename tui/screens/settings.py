@@ -196,5 +196,5 @@ class SettingsScreen(Dialog[None]):
         try:
             self._services.apply(reloaded(self._services.settings))
         except SottoError:
-            configfile.write(entry.key, before)  # else the next start would fail at it
+            configfile.take_back(entry.key, before)  # else the next start would fail at it
             raise
