@@ -1,6 +1,6 @@
 """A long recording with captions in lightweight mode: does anything grow, and does everything together stay small?
 
-    python -m tests.benchmarks soak [--minutes 30 | --hours 24]
+    python -m tests.benchmarks.soak [--minutes 30 | --hours 24]
 
 The app runs in a pseudo-terminal with `-l` and records speech from a file in real time, over and over, with captions.
 The whole tree (app, recorder, speech worker) is measured every ten seconds. Goals: under 500 MB of PSS at all times; no
@@ -105,7 +105,7 @@ def _held(snapshot: MemorySnapshot, name: str) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks soak")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, default=30.0, help="of recording (default: 30)")
     length.add_argument("--hours", type=float, help="instead of minutes")
