@@ -104,12 +104,29 @@ class Fallback:
     time: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Unloaded:
+    """Processes that a model had before it was unloaded, and how many looks in a row found one of them.
+
+    Others are of the next one: what is measured may be ahead of what is told.
+    """
+
+    pids: frozenset[int] = frozenset()
+    looks: int = 0
+
+    def seen(self, pids: frozenset[int]) -> _Unloaded:
+        """With what the component has now."""
+        left = self.pids & pids
+        return _Unloaded(left, self.looks + 1 if left else 0)
+
+
 class Diary:
     """Takes what happens, in order, on one thread; what it gives out never changes."""
 
     def __init__(self) -> None:
         self._models = {job: ModelMemory(job) for job in MODELS}
-        self._lingering: dict[str, int] = {}
+        self._pids: dict[str, frozenset[int]] = {}
+        self._lingering: dict[str, _Unloaded] = {}
         self._running: dict[str, OperationMemory] = {}
         self._operations: deque[OperationMemory] = deque(maxlen=_REMEMBERED)
         self._checkpoints: deque[Checkpoint] = deque(maxlen=_REMEMBERED)
@@ -163,7 +180,7 @@ class Diary:
             known.loads + loaded,
         )
         if state == UNLOADED:
-            self._lingering[job] = 0
+            self._lingering[job] = _Unloaded(self._pids.pop(job, frozenset()))
         else:
             self._lingering.pop(job, None)
         if loaded:
@@ -208,9 +225,12 @@ class Diary:
             self._running[name] = replace(
                 _higher(running, held, snapshot.total.usage.pss), seconds=snapshot.time - running.begun
             )
-        for job in self._lingering:
-            lives = MODELS[job] in held
-            self._lingering[job] = self._lingering[job] + 1 if lives else 0
+        for job, component in MODELS.items():
+            pids = frozenset(next((c.pids for c in snapshot.components if c.name == component and c.running), ()))
+            if self._models[job].loaded and pids:
+                self._pids.setdefault(job, pids)
+            if job in self._lingering:
+                self._lingering[job] = self._lingering[job].seen(pids)
 
     def saw(self, component: str, mb: float, total: float) -> None:
         """Somebody else measured a component, and all together at least, at a moment that counts."""
@@ -220,10 +240,10 @@ class Diary:
     def lingering(self, snapshot: MemorySnapshot) -> list[MemoryAlert]:
         """Processes of models that were unloaded, and that are there all the same."""
         recovery, found = RECOVERY[Trouble.CLEANUP], []
-        for job, looks in self._lingering.items():
-            component = snapshot.component(MODELS[job])
+        for job, unloaded in self._lingering.items():
+            component, looks = snapshot.component(MODELS[job]), unloaded.looks
             if looks > recovery.retries and component is not None and component.running:
-                pids = " and ".join(map(str, component.pids))
+                pids = " and ".join(map(str, sorted(unloaded.pids)))
                 said = f"{component.name} was unloaded, and process {pids} still holds {component.usage.pss:,.0f} MB."
                 found.append(alert_of(Trouble.CLEANUP, component.name, said, tried=looks - recovery.retries))
         return found

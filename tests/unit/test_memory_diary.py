@@ -23,12 +23,12 @@ _STEPS = st.lists(
 )
 
 
-def picture(time: float, **held: float) -> MemorySnapshot:
+def picture(time: float, pid: int = 7, **held: float) -> MemorySnapshot:
     components = tuple(
-        ComponentMemory(name, (7,) if mb else (), MemoryUsage(pss=mb), mb, mb) for name, mb in held.items()
+        ComponentMemory(name, (pid,) if mb else (), MemoryUsage(pss=mb), mb, mb) for name, mb in held.items()
     )
     whole = sum(held.values())
-    total = ComponentMemory(TOTAL, (7,), MemoryUsage(pss=whole), whole, whole)
+    total = ComponentMemory(TOTAL, (pid,), MemoryUsage(pss=whole), whole, whole)
     return MemorySnapshot(time, components, total, SystemMemory(8000, 4000), Pressure.LOW)
 
 
@@ -90,12 +90,13 @@ def test_an_unloaded_model_whose_process_stays_is_named_and_gets_worse() -> None
     diary = Diary()
     for now, state in enumerate(("Loading", "Ready", "Unloading", "Unloaded")):
         diary.model(float(now), "stt", "moonshine:tiny-en", state, "", None)
+        diary.see(picture(float(now), **{MODELS["stt"]: 400.0}))
     severities = []
     for look in range(7):
         snapshot = picture(10.0 + look, **{MODELS["stt"]: 400.0})
         diary.see(snapshot)
         severities.append([alert.severity.value for alert in diary.lingering(snapshot)])
-    assert severities == [[], [], ["Warning"], ["Critical"], ["Critical"], ["Critical"], ["Critical"]]
+    assert severities == [[], ["Warning"], ["Critical"], ["Critical"], ["Critical"], ["Critical"], ["Critical"]]
     assert "process 7 still holds 400 MB" in diary.lingering(snapshot)[0].message
     gone = picture(20.0, UI=50.0)
     diary.see(gone)
@@ -110,6 +111,28 @@ def test_a_model_that_loads_again_does_not_linger() -> None:
         snapshot = picture(10.0 + look, LLM=400.0)
         diary.see(snapshot)
     assert diary.lingering(snapshot) == []
+
+
+def test_the_process_of_the_next_model_does_not_linger() -> None:
+    """It may be measured before anybody has told of it."""
+    diary = Diary()
+    for state in ("Loading", "Ready", "Processing", "Unloaded"):
+        diary.see(picture(1.0, pid=7 if state != "Unloaded" else 8, **{MODELS["stt"]: 400.0}))
+        diary.model(1.0, "stt", "faster-whisper:small", state, "", None)
+    for look in range(7):
+        snapshot = picture(10.0 + look, pid=8, **{MODELS["stt"]: 3.0})
+        diary.see(snapshot)
+        assert diary.lingering(snapshot) == []
+
+
+def test_a_model_that_was_refused_has_nothing_that_could_linger() -> None:
+    diary = Diary()
+    for state in ("Loading", "Unloaded"):
+        diary.model(1.0, "stt", "faster-whisper:small", state, "540 MB, and 450 MB are allowed", None)
+    for look in range(7):
+        snapshot = picture(10.0 + look, **{MODELS["stt"]: 3.0})
+        diary.see(snapshot)
+        assert diary.lingering(snapshot) == []
 
 
 def test_what_is_remembered_has_an_end() -> None:
