@@ -42,6 +42,9 @@ _WIDER = {"float16": 0.5, "float32": 1.5}
 
 _FILE = "memory-estimates.json"
 _VERSION = 1
+_MOST_MB = 1e7
+"""No process has taken so much. Whatever it came of, a model that is believed to take it would be refused for ever."""
+
 _RUNS = 5
 _KEYS = 64
 _SETTINGS = ("compute", "beam", "batch", "window_s", "speakers", "max_context", "kv_cache", "mmap")
@@ -101,9 +104,12 @@ class Estimates:
             data = json.loads(self._file().read_bytes())
             if data["version"] != _VERSION:
                 return {}
-            return {str(key): [float(mb) for mb in peaks] for key, peaks in data["peaks_mb"].items()}
-        except (OSError, StorageError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            known = {str(key): [float(mb) for mb in peaks] for key, peaks in data["peaks_mb"].items()}
+        except (OSError, StorageError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return {}
+        return {
+            key: possible for key, peaks in known.items() if (possible := [mb for mb in peaks if 0 < mb < _MOST_MB])
+        }
 
 
 def key_of(args: Json) -> str:

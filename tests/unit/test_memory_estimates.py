@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_what_is_guessed_of_a_model_that_never_ran(tmp_path: Path) -> None:
 def test_a_damaged_file_is_no_file(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "estimates.json"
     path.write_text(damage)
+    estimates = Estimates(path)
+    assert not estimates.of(whisper()).measured
+    estimates.learn(whisper(), 400)
+    assert estimates.of(whisper()).mb == 400
+
+
+@pytest.mark.parametrize("figure", ["1e999", "NaN", "-5", "0", "1e300", "1" + 400 * "0"])
+def test_a_figure_that_no_process_has_taken_is_not_believed(tmp_path: Path, figure: str) -> None:
+    path = tmp_path / "estimates.json"
+    path.write_text(f'{{"version": 1, "peaks_mb": {{{json.dumps(key_of(whisper()))}: [{figure}]}}}}')
     estimates = Estimates(path)
     assert not estimates.of(whisper()).measured
     estimates.learn(whisper(), 400)
