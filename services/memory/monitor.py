@@ -114,12 +114,17 @@ class MemoryMonitor:
     def configure(self, settings: MemorySettings) -> None:
         """Measure, limit and warn by these settings from now on; without them there are no limits and no alerts."""
         self._settings, self._interval = settings, settings.sample_seconds
-        self._orders.put(_nothing)  # it measures at once, by what is new
+        self._wake()  # it measures at once, by what is new
 
     def watch(self, on: bool) -> None:
         """Measure every two seconds while somebody looks."""
         self._watched = on
-        self._orders.put(_nothing)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the thread measure, where there is one: without it orders would only pile up."""
+        if self._thread.is_alive():
+            self._orders.put(_nothing)
 
     def follow(self, meeting: Path | None) -> None:
         """Write every measurement to memory.jsonl in the folder `meeting` from now on; None ends it."""

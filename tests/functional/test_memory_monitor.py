@@ -222,6 +222,14 @@ def test_settings_hold_at_once_and_without_them_nothing_is_warned_of() -> None:
         assert latest(monitor).alerts[0].time == pytest.approx(latest(monitor).time, abs=5)
 
 
+def test_without_a_thread_settings_leave_nothing_behind() -> None:
+    monitor = MemoryMonitor()  # as `sotto monitor` has it, which reads the settings again and again
+    monitor.configure(MemorySettings())
+    monitor.watch(on=True)
+    assert monitor._orders.empty()
+    assert monitor.sample().components
+
+
 def test_an_alert_gets_worse_and_is_over_as_real_memory_goes() -> None:
     """Feature: memory-optimization, Property 7: Memory Usage Reporting and Alerting."""
     told: list[Event] = []
