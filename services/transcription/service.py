@@ -118,16 +118,10 @@ class Transcriber:
                     self._emit(SegmentReady(meeting.folder, segment, preview=False, batch=int(item["batch"])))
 
             with self._residency.lease(self._stt, spec.label, spec.load_args(), cancel) as stt:
+                order = _order(source, _spoken(spec, language, checkpoint), checkpoint) | {"spans": spans}
                 result = stt.run(
                     "transcribe",
-                    {
-                        "path": str(source),
-                        "language": _spoken(spec, language, checkpoint),
-                        "from_window": checkpoint.window,
-                        "known": checkpoint.language,
-                        "spans": spans,
-                        "covered": checkpoint.covered,
-                    },
+                    order,
                     on_item=keep,
                     on_progress=on_progress,
                     step_work=_WINDOW_SECONDS,
@@ -151,6 +145,17 @@ class Transcriber:
         """Tell the segments that the transcript of `meeting` has already."""
         for segment in read_segments(meeting.transcript):
             self._emit(SegmentReady(meeting.folder, segment, preview=False))
+
+
+def _order(source: Path, language: str, checkpoint: Checkpoint) -> Json:
+    """What the speech host is to transcribe, from where (see `services.transcription.host`)."""
+    return {
+        "path": str(source),
+        "language": language,
+        "from_window": checkpoint.window,
+        "known": checkpoint.language,
+        "covered": checkpoint.covered,
+    }
 
 
 def _speakers(
