@@ -226,6 +226,20 @@ def test_what_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert nobody.code == 0 or "No sotto is running" in nobody.err  # another one of this user may run
 
 
+def test_a_report_replaces_files_and_nothing_else(tmp_path: Path) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file.md"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    for bad in (pipe, tmp_path, tmp_path / "missing" / "file.md", ""):
+        refused = sotto("report", str(os.getpid()), "--output", bad)
+        assert refused.code == 1
+        assert "mistake" not in refused.err
+    assert pipe.is_fifo()
+    assert sotto("report", str(os.getpid()), "--output", link).code == 0
+    assert link.is_symlink()
+    assert file.read_text().startswith("# Memory of process")
+
+
 @pytest.mark.parametrize(("rights", "mb"), [("PROT_READ", 32), ("PROT_READ | mmap.PROT_EXEC", 0)])
 def test_mapped_weights_are_seen_from_outside_and_code_is_none(tmp_path: Path, rights: str, mb: int) -> None:
     weights = tmp_path / "model.gguf"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.errors import StorageError
 from services.files import write_atomic
 from services.memory.account import MemoryReport
 from services.memory.document import Section, markdown, plain, report_json, sections, title
 from services.memory.monitor import look
 from services.memory.past import meeting_memory, past_json, past_sections
 from services.memory.published import published
-from services.text import clean
+from services.text import clean, one_line
 from tui.cli.export import find_meeting
 from tui.cli.monitor import rules, running
 from tui.cli.output import note, say, say_json
@@ -44,9 +46,23 @@ def run(arguments: Namespace) -> int:
     if arguments.output is None:
         say(text)
     else:
-        write_atomic(Path(arguments.output), clean(text))
-        note(f"Written to {arguments.output}")
+        _write(arguments.output, clean(text))
     return 0
+
+
+def _write(output: str, text: str) -> None:
+    """Write the report into a file, and say so. A link stays a link.
+
+    Raises:
+        StorageError: There is something that is no file, no folder for it, or it cannot be written.
+    """
+    shown, behind = one_line(output, 500), Path(os.path.realpath(output))
+    if not output or (behind.exists() and not behind.is_file()):
+        raise StorageError(f"{shown or 'Nothing'} is no file.", "Choose another name.")
+    if not behind.parent.is_dir():
+        raise StorageError(f"There is no folder {one_line(str(behind.parent))}.", "Make it, or choose another one.")
+    write_atomic(behind, text)
+    note(f"Written to {shown}")
 
 
 def _told(subject: str | None) -> _Told:
