@@ -108,7 +108,7 @@ class Estimates:
         except (OSError, StorageError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return {}
         return {
-            key: possible for key, peaks in known.items() if (possible := [mb for mb in peaks if 0 < mb < _MOST_MB])
+            key: possible for key, peaks in known.items() if (possible := [mb for mb in peaks if 0 <= mb < _MOST_MB])
         }
 
 

@@ -84,7 +84,7 @@ def test_a_damaged_file_is_no_file(tmp_path: Path, damage: str) -> None:
     assert estimates.of(whisper()).mb == 400
 
 
-@pytest.mark.parametrize("figure", ["1e999", "NaN", "-5", "0", "1e300", "1" + 400 * "0"])
+@pytest.mark.parametrize("figure", ["1e999", "NaN", "-5", "1e300", "1" + 400 * "0"])
 def test_a_figure_that_no_process_has_taken_is_not_believed(tmp_path: Path, figure: str) -> None:
     path = tmp_path / "estimates.json"
     path.write_text(f'{{"version": 1, "peaks_mb": {{{json.dumps(key_of(whisper()))}: [{figure}]}}}}')
