@@ -14,6 +14,7 @@ Of an Opus archive the last 6 ms may fade out: libsndfile ends the stream before
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,11 @@ OPUS_BITS = (24_000, 1.5)
 """Bits a second for each channel: at least the first, and the second for each sample. 24 kbit/s is transparent for wide
 band speech (RFC 6716, 2.1.1: 16 to 20), a tenth of 16 kHz PCM, and with less the two channels leak into each other."""
 
+_log = logging.getLogger("sotto.archive")
+
 _BLOCK_SECONDS = 1.0
+_NOTABLE_SECONDS = 0.01
+"""The length in meeting.json is rounded to a thousandth."""
 _KEPT = "The chunks are kept as they were."
 
 
@@ -94,6 +99,9 @@ def _make(meeting: Meeting, wanted: ArchiveFormat, call: Call) -> str:
     frames = reader.frames
     if not frames:
         raise AudioFileError("The recording holds no samples.", "There is nothing to pack.")
+    if abs(frames / reader.rate - meeting.duration_s) > _NOTABLE_SECONDS:
+        told = f"{meeting.duration_s:.3f} s were recorded, and the chunks hold {frames / reader.rate:.3f} s"
+        _log.warning("%s: %s (%s)", meeting.folder, told, reader.describe())
     reason = ""
     if wanted == "opus":
         reason = _no_opus(reader.rate, frames)

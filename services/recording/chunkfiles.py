@@ -9,6 +9,7 @@ import os
 import re
 import struct
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,13 @@ class Layout:
         rate: Sample rate in Hz.
         channels: Number of channels.
         chunk_frames: Frames in every chunk but the last, as long as nobody changes that; 0 where it is not known.
+        changes: Where somebody did: the number of the first chunk of another length, and its frames.
     """
 
     rate: int
     channels: int
     chunk_frames: int = 0
+    changes: tuple[tuple[int, int], ...] = ()
 
     @property
     def frame_bytes(self) -> int:
@@ -98,12 +101,15 @@ def add_length(folder: Path, number: int, frames: int) -> None:
 
 def _lengths(folder: Path) -> dict[int, int]:
     """Frames of a chunk by the number of the first that has so many; what makes no sense is passed over."""
-    found: dict[int, int] = {}
-    for record in read_json_lines(lengths_path(folder)):
-        number, frames = record.get("from"), record.get("frames")
-        if isinstance(number, int) and isinstance(frames, int) and 0 <= number and 0 < frames <= _MOST_FRAMES:
-            found[number] = frames
-    return found
+    return _sensible((record.get("from"), record.get("frames")) for record in read_json_lines(lengths_path(folder)))
+
+
+def _sensible(pairs: Iterable[tuple[object, object]]) -> dict[int, int]:
+    return {
+        number: frames
+        for number, frames in pairs
+        if isinstance(number, int) and isinstance(frames, int) and 0 <= number and 0 < frames <= _MOST_FRAMES
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class ChunkFiles:
     def __init__(self, folder: Path, layout: Layout | None = None) -> None:
         self._folder = folder
         self._told = layout.chunk_frames if layout else 0
+        self._changes = dict(layout.changes) if layout else {}
         self._numbers: list[int] = []
         self._sizes: dict[int, int] = {}
         self._stretches: list[_Stretch] = []
@@ -183,6 +190,11 @@ class ChunkFiles:
         number, offset = divmod(position - stretch.start, stretch.frames)
         return stretch.first + number, offset, stretch.frames - offset
 
+    def describe(self) -> str:
+        """Where the lengths of chunks change, and how many chunks there are: for the log."""
+        stretches = ", ".join(f"{each.frames} frames from {each.first} on" for each in self._stretches)
+        return f"{len(self._numbers)} chunks, {stretches}"
+
     @property
     def chunk_frames(self) -> int:
         """Frames of the first chunks, as of the last look at `frames`; 0 where nothing tells."""
@@ -215,7 +227,7 @@ class ChunkFiles:
     def _laid_out(self) -> list[_Stretch]:
         """Where each length begins to hold. A file that is longer than was told knows better."""
         last = self._numbers[-1]
-        told = {0: self._told} | _lengths(self._folder)
+        told = {0: self._told} | self._changes | _lengths(self._folder)
         firsts = sorted(number for number in told if number <= last)
         stretches: list[_Stretch] = []
         start = 0
@@ -250,7 +262,10 @@ def told_layout(meeting: Meeting) -> Layout | None:
     """The layout that meeting.json tells; None when it is damaged or says nothing."""
     try:
         info = meeting.info()
-        layout = Layout(int(info["rate"]), len(info["channels"]), int(info.get("chunk_frames", 0)))
-    except (StorageError, KeyError, TypeError, ValueError, OverflowError):
+        changes = _sensible((each[0], each[1]) for each in info.get("chunk_changes", ()))
+        layout = Layout(
+            int(info["rate"]), len(info["channels"]), int(info.get("chunk_frames", 0)), tuple(changes.items())
+        )
+    except (StorageError, LookupError, TypeError, ValueError, OverflowError):
         return None
     return layout if layout.rate > 0 and layout.channels > 0 and layout.chunk_frames >= 0 else None

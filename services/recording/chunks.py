@@ -149,7 +149,8 @@ class ChunkWriter:
             _log.warning("chunks keep their length: %s", error)
             self._next_frames = self.layout.chunk_frames
         else:
-            self.layout = replace(self.layout, chunk_frames=self._next_frames)
+            changes = (*self.layout.changes, (self._number, self._next_frames))
+            self.layout = replace(self.layout, chunk_frames=self._next_frames, changes=changes)
 
     def _append(self, piece: Pcm) -> None:
         fd = self._open()

@@ -133,6 +133,8 @@ class Take:
         self._journal.close()
         self._writer.close()
         restore(self.meeting, self._info)  # whatever somebody did to it meanwhile
+        if self._writer.layout.changes:
+            self.meeting.update(chunk_changes=[list(change) for change in self._writer.layout.changes])
         self.meeting.update(
             duration_s=round(self.seconds, 3),
             overflows=overflows,

@@ -107,6 +107,7 @@ def test_under_critical_pressure_captions_stop_and_the_recording_does_not(home: 
     with MeetingAudio(meeting) as audio, soundfile.SoundFile(source) as expected:
         assert np.array_equal(audio.read(0, audio.frames), expected.read(dtype="int16", always_2d=True))
     assert sum(1 for _ in read_segments(Meeting(meeting).transcript)) > 5
+    assert house.failures() == []
 
 
 def test_ten_operations_at_once(home: Path, tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_chunks_get_another_length_without_a_lost_sample(home: Path, tmp_path: P
     lengths = [frames / RATE for frames in lengths_of(meeting)]
     assert set(lengths[:-1]) == {5.0, 1.0, 7.5, 10.0}
     assert lengths[0] == 10.0, "the chunk at work is finished as it was begun"
+    (meeting.audio / "lengths.jsonl").unlink()
+    with MeetingAudio(meeting.folder) as audio:
+        assert np.array_equal(audio.read(0, audio.frames), samples), "meeting.json has the lengths as well"
     archive({"meeting": str(meeting.folder), "format": "flac"}, Patient())
     assert not meeting.audio.exists()
     with MeetingAudio(meeting.folder) as audio:

@@ -173,6 +173,11 @@ def test_damage_does_not_move_what_follows_where_the_length_of_chunks_changed(tm
     for layout in (None, Layout(RATE, 1, 1000)):
         assert np.array_equal(everything(tmp_path, layout), expected)
     lengths = tmp_path / "lengths.jsonl"
+    assert writer.layout.changes == ((2, 500), (5, 300))
+    kept = lengths.rename(tmp_path / "kept")
+    told = replace(writer.layout, chunk_frames=1000)
+    assert np.array_equal(everything(tmp_path, told), expected), "meeting.json has it as well, once all is recorded"
+    kept.rename(lengths)
     lengths.write_text(
         'nonsense\n{"from": -1, "frames": 5}\n{"from": 1, "frames": 1e99}\n' + lengths.read_text() + '{"fr'
     )
