@@ -10,7 +10,6 @@ from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.content import Content
 
 from services.errors import CancelledError, DeviceError, ModelError, RecorderError, SottoError
 from services.events import FellBack, ModelChanged, StageChanged
@@ -18,19 +17,13 @@ from services.library.unfinished import Unfinished
 from services.lifecycle import ModelState
 from services.memory.alert import MemoryAlert
 from services.memory.alert import Severity as MemoryLevel
-from services.memory.probe import Pressure, SystemMemory
-from services.memory.snapshot import ComponentMemory, MemorySnapshot
-from services.memory.trend import Trend
-from services.memory.usage import MemoryUsage
 from services.recording.messages import Alert, AlertKind, ChannelLevel, RecordingStatus, Severity
 from services.settings import RecordingSettings, Settings
-from tui.panels.memory import MemoryPanel
-from tui.panels.memory_rows import memory_rows
+from tests.unit.tui_pictures import component, snapshot, text_of
 from tui.panels.record import level_rows, record_rows
 from tui.panels.summary import stage_rows
 from tui.situation import Figures, Phase, Situation, StageState, live_status, phase_of
 from tui.widgets.lines import model_rows, status_rows
-from tui.widgets.steady import Steady
 
 FOLDER = Path("/recordings/2026-03-14_1030_weekly")
 RECORDING = Situation().started(FOLDER, "Weekly")
@@ -221,11 +214,6 @@ def test_the_summary_stays_in_its_half_of_a_long_strip() -> None:
     assert places == {59}
 
 
-def text_of(rows: object) -> str:
-    assert isinstance(rows, list)
-    return "\n".join(row.plain for row in rows)
-
-
 def test_the_record_panel_shows_levels_size_and_losses() -> None:
     settings = Settings(folder=Path("/recordings"))
     figures = Figures(recording=STATUS)
@@ -341,119 +329,6 @@ def test_a_file_that_was_opened_is_neither_recorded_nor_archived() -> None:
     said = text_of(stage_rows(situation, Figures(), 60))
     assert "Record" not in said
     assert "Archive" not in said
-
-
-@given(st.lists(st.floats(0.1, 1e5), min_size=1, max_size=50))
-def test_a_steady_figure_is_never_far_off_and_moves_only_for_a_reason(values: list[float]) -> None:
-    """Feature: few-bytes, Property 2: what is shown is within the tolerance, and noise does not move it."""
-    steady = Steady(2.0, 0.04)
-    before: float | None = None
-    for value in values:
-        shown = steady("x", value)
-        tolerance = max(2.0, 0.04 * (before or shown))
-        assert abs(shown - value) < tolerance
-        assert shown in (before, value)
-        before = shown
-    assert steady("x", 0.0) == 0.0
-
-
-def component(name: str, mb: float, peak: float, trend: Trend = Trend.STABLE) -> ComponentMemory:
-    return ComponentMemory(name, (1,) if mb else (), MemoryUsage(pss=mb), peak, mb, 0.0, trend)
-
-
-def snapshot(*components: ComponentMemory) -> MemorySnapshot:
-    total = component("Total", sum(c.usage.pss for c in components), 300.0)
-    return MemorySnapshot(0.0, components, total, SystemMemory(16384.0, 8192.0), Pressure.MEDIUM)
-
-
-def test_the_memory_panel_lists_all_components_and_what_came_back() -> None:
-    memory = snapshot(component("UI", 46.4, 47.0), component("STT", 0.0, 228.0), component("Other", 9.0, 9.0))
-    situation = RECORDING.model_changed(ModelChanged("stt", "moonshine", "Unloading", "Unloaded", "", 212.4))
-    picture = MemoryPanel({})._look(memory, situation, Figures())
-    said = text_of(memory_rows(picture, 60)).splitlines()
-    assert [line.split()[0] for line in said[1:7]] == ["UI", "Recorder", "STT", "LLM", "Other", "Total"]
-    assert "46    47  ━━" in said[1]
-    assert said[1].endswith("─ Stable")
-    assert "0   228  gave back 212 MB" in said[3]
-    [system] = (line for line in said if line.startswith("System"))
-    assert "8.0 of 16.0 GB available  ━" in system
-    assert system.endswith("Medium pressure")
-    assert all(len(line) <= 60 for line in said)
-
-
-def test_growth_is_told() -> None:
-    picture = MemoryPanel({})._look(snapshot(component("UI", 90.0, 90.0, Trend.GROWING)), Situation(), Figures())
-    assert "▲ Growing" in text_of(memory_rows(picture, 40))
-
-
-def test_noise_does_not_change_the_picture() -> None:
-    panel = MemoryPanel({})
-    first = panel._look(snapshot(component("UI", 46.0, 46.4)), Situation(), Figures())
-    second = panel._look(snapshot(component("UI", 46.9, 46.9)), Situation(), Figures())
-    assert first == second
-    third = panel._look(snapshot(component("UI", 60.0, 60.0)), Situation(), Figures())
-    assert third != first
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 5000), st.floats(0, 5000), st.sampled_from((0.0, 400.0))), min_size=1, max_size=5),
-    st.integers(20, 120),
-    st.integers(3, 40),
-)
-def test_the_memory_panel_fits_and_shows_every_component(
-    parts: list[tuple[float, float, float]], width: int, height: int
-) -> None:
-    """Feature: memory-panel, Property 1: on any size every component and every alert is there."""
-    names = ("UI", "Recorder", "STT", "LLM", "Other")
-    held = [replace(component(n, mb, peak), limit=limit) for n, (mb, peak, limit) in zip(names, parts, strict=False)]
-    alert = MemoryAlert(
-        "pressure", MemoryLevel.WARNING, "System", "Memory is short.", "End other programs.", "low_memory"
-    )
-    memory = replace(snapshot(*held), alerts=(alert,), recent=tuple(mb for mb, _, _ in parts))
-    rows = memory_rows(MemoryPanel({})._look(memory, Situation(), Figures()), width, height)
-    said = [row.plain for row in rows]
-    for each in held:
-        assert any(line.startswith(each.name) for line in said)
-    words = " ".join(line.strip() for line in said)
-    assert "! Memory is short." in " ".join(words.split())
-    if width >= 40:
-        assert max(len(line) for line in said) <= width
-
-
-def test_what_can_give_way_does_so_before_what_matters() -> None:
-    held = tuple(component(name, 100.0, 200.0) for name in ("UI", "Recorder", "STT", "LLM"))
-    memory = replace(snapshot(*held), recent=(90.0, 100.0))
-    picture = MemoryPanel({})._look(memory, Situation(), Figures())
-    heights = [len(memory_rows(picture, 40, height)) for height in (20, 10, 9, 8, 7)]
-    assert heights == [11, 10, 9, 8, 7]
-    assert "P Preset" in text_of(memory_rows(picture, 40, 9))
-    assert "P Preset" not in text_of(memory_rows(picture, 40, 8))
-    assert "min" in text_of(memory_rows(picture, 40, 8))
-    assert "min" not in text_of(memory_rows(picture, 40, 7))
-
-
-def test_a_bar_ends_at_the_limit_and_warns_when_it_is_near() -> None:
-    def row(mb: float, limit: float) -> Content:
-        memory = snapshot(replace(component("STT", mb, mb), limit=limit))
-        return next(
-            row for row in memory_rows(MemoryPanel({})._look(memory, Situation(), Figures()), 76)
-            if row.plain.startswith("STT")
-        )  # fmt: skip
-
-    half, near, over, free = row(200.0, 400.0), row(370.0, 400.0), row(400.0, 400.0), row(200.0, 0.0)
-    assert half.plain.count("━") == half.plain.count("─") - 1  # the sign of the trend is one, too
-    assert {".warn"} == {str(span.style) for span in near.spans if near.plain[span.start] == "━"}
-    assert {".bad"} == {str(span.style) for span in over.spans if over.plain[span.start] == "━"}
-    assert free.plain.count("─") == 1  # no track without a limit
-
-
-def test_the_key_that_helps_is_not_offered_where_it_was_pressed() -> None:
-    alert = MemoryAlert("pressure", MemoryLevel.CRITICAL, "System", "Memory is short.", "Less.", "low_memory")
-    memory = replace(snapshot(component("UI", 50.0, 50.0)), alerts=(alert,))
-    picture = MemoryPanel({})._look(memory, Situation(), Figures())
-    assert picture.alerts[0].key == "L"
-    picture = MemoryPanel({})._look(memory, Situation(), Figures(preset="lightweight"))
-    assert picture.alerts[0].key == ""
 
 
 def test_a_model_that_was_replaced_is_named_until_it_is_back() -> None:
