@@ -184,14 +184,8 @@ class SottoApp(CommandsApp):
         match event:
             case ModelChanged():
                 self.situation = now.model_changed(event)
-            case RecordingStarted(meeting=meeting, title=title, attached=attached):
-                self.guiding = True
-                self.situation = now.started(meeting, one_line(title))
-                self.guide(TranscriptPanel.NUMBER)
-                if self.leave_when_started:
-                    self.action_detach()
-                elif attached:
-                    self.say("A recording is at work: here it is.")
+            case RecordingStarted():
+                self._recording_started(event)
             case RecordingStopped():
                 self.situation = now.stopped(event.meeting, event.error)
                 self._recording_ended(event)
@@ -230,6 +224,15 @@ class SottoApp(CommandsApp):
                 self.failed(error)
             case _:
                 assert_never(event)
+
+    def _recording_started(self, event: RecordingStarted) -> None:
+        self.guiding = True
+        self.situation = self.situation.started(event.meeting, one_line(event.title))
+        self.guide(TranscriptPanel.NUMBER)
+        if self.leave_when_started:
+            self.action_detach()
+        elif event.attached:
+            self.say("A recording is at work: here it is.")
 
     def _recording_ended(self, event: RecordingStopped) -> None:
         self.queued(event.meeting)
