@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -88,15 +89,24 @@ def without(values: Nested, location: tuple[int | str, ...]) -> dict[str, Any]:
     return kept | {str(name): without(inner, rest)} if rest and isinstance(inner, Mapping) else kept
 
 
+_MOST_BYTES = 1024 * 1024
+"""All settings with their manuals as comments are 20 KB; reading this much takes a second."""
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """What config.toml says; nothing where there is none.
 
     Raises:
-        SettingsError: It cannot be read, or is not TOML.
+        SettingsError: It cannot be read, is no file, is larger than any that a person writes, or is not TOML.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SettingsError(f"{path} is no file.", "Put a file there, or nothing.")
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise SettingsError(f"{path} is larger than a file of settings can be.", "Mend it, or move the file away.")
+        return tomllib.loads(text.decode())
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -105,6 +115,11 @@ def read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is nested too deeply.", "Mend it, or move the file away.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line, or move the file away.") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Also a pipe, instead of waiting for somebody who writes."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 _OTHER_NAMES: Mapping[str, Mapping[str, str]] = {"memory": {"monitoring": "enable_monitoring"}}
@@ -206,6 +221,8 @@ def explained(
 
 
 _WORDS = {
+    "model_type": "it is a section, as in [memory]",
+    "dict_type": 'it takes a table, as in { name = "value" }',
     "tuple_type": 'it takes a list, as in ["mic"]',
     "too_short": "it takes at least one",
     "too_long": "those are too many",

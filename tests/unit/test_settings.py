@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_command_line_over_environment_over_file_over_default(config: Path, monk
         ("[recording]\nchunk_seconds = 0\n", ["recording.chunk_seconds", "greater than or equal to 1"]),
         ("colour = 'red'\n", ["colour", "folder, memory, recording"]),
         ("[recording\n", ["not valid TOML", "line 1"]),
-        ("summary = 3\n", ["summary"]),
+        ("summary = 3\n", ["summary", "a section, as in"]),
         ("[transcription]\nengine = 'none such'\n", ["transcription.engine", "'none such'", "There are: moonshine"]),
         ("[transcription]\nvocabulary = '/gone.txt'\n", ["transcription.vocabulary", "cannot be read: No such file"]),
         ('[transcription]\nvocabulary = "a\\u0000b"\n', ["transcription.vocabulary", "cannot be read"]),
@@ -65,6 +66,24 @@ def test_a_wrong_value_names_place_key_and_what_is_allowed(config: Path, text: s
     said = f"{problem.message} {problem.hint}"
     assert all(word in said for word in words), said
     assert loaded.recording == settings.RecordingSettings()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("pipe", "is no file"), ("large", "is larger than"), ("folder", "directory")]
+)
+def test_what_is_no_file_of_settings_is_told_at_once(config: Path, kind: str, words: str) -> None:
+    match kind:
+        case "pipe":
+            os.mkfifo(config)
+        case "folder":
+            config.mkdir()
+        case _:
+            with config.open("wb") as file:
+                file.truncate(100 * 1024 * 1024)
+    loaded = settings.load()
+    assert loaded.recording.rate == 16000
+    (problem,) = loaded.problems
+    assert words in problem.message
 
 
 def test_what_is_right_in_the_file_works_beside_what_is_wrong(config: Path) -> None:
