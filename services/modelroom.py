@@ -12,6 +12,9 @@ from services.memory.whole import Whole
 from services.residency import Residency, Rules
 from services.settings import MemorySettings
 
+_WATCHED = (ModelState.LOADING.value, ModelState.READY.value, ModelState.PROCESSING.value)
+"""In these states a model takes memory: begun once, the guard looks as long as one does."""
+
 
 class ModelRoom:
     """The speech model, the summary model, who lends them, and who sees that they take no more than they may.
@@ -56,9 +59,9 @@ class ModelRoom:
     def _tell(self, event: Event) -> None:
         self._emit(event)
         if isinstance(event, ModelChanged):
-            if event.new == ModelState.LOADING.value:
+            if event.new in _WATCHED:
                 self.guard.watch()
-            else:
+            if event.new != ModelState.LOADING.value:
                 self._learn(event)
 
     def _learn(self, event: ModelChanged) -> None:

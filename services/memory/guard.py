@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -15,6 +16,8 @@ from services.lifecycle import ModelState
 from services.memory.admission import Caps, raise_hint
 from services.memory.whole import Whole
 from services.residency import Residency
+
+_log = logging.getLogger("sotto.memory")
 
 _LOOK_SECONDS = 0.25
 _STRIKES = 2
@@ -55,8 +58,13 @@ class Guard:
         """Look from now on until no model is loaded. More than once does no harm."""
         with self._lock:
             if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._run, name="memory guard", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="memory guard", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no room for a thread; the next call may find some
+                    _log.warning("limits are not watched yet: %s", error)
+                else:
+                    self._thread = thread
 
     def close(self) -> None:
         """Look no more; returns when the thread has ended."""

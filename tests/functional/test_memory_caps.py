@@ -161,3 +161,19 @@ def test_the_guard_ends_with_the_last_model_and_comes_back_with_the_next() -> No
             assert guards() == 1
             here.unload_idle("enough")
             until(lambda: guards() == 0)
+
+
+def test_a_guard_without_room_for_a_thread_comes_with_the_next_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, refused = threading.Thread.start, list[str]()
+
+    def no_room_at_first(thread: threading.Thread) -> None:
+        if thread.name == "memory guard" and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", no_room_at_first)
+    with room(MemorySettings(), (SMALL, 40)) as here:
+        here.use(here.stt, SMALL)
+        assert refused
+        assert any(thread.name == "memory guard" for thread in threading.enumerate())
