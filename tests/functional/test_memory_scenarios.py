@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from services.core import Services
@@ -26,6 +27,8 @@ from services.sample import MEETING
 from services.settings import load
 from tests.functional.memory_group import memory_group
 from tests.functional.waiting import until
+
+pytestmark = pytest.mark.timeout(400)  # recordings of a minute, on a machine that may be busy
 
 ROOT = Path(__file__).parents[2]
 RATE = 16000

@@ -32,6 +32,8 @@ from services.sample import MEETING
 from services.settings import load
 from tests.functional.waiting import until
 
+pytestmark = pytest.mark.timeout(400)  # recordings of a minute, on a machine that may be busy
+
 ROUND: tuple[PresetName, ...] = (
     *("conservative", "balanced", "conservative", "performance", "conservative", "lightweight"),
     *("balanced", "performance", "balanced", "lightweight", "performance", "lightweight", "conservative"),
