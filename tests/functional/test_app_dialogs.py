@@ -13,7 +13,8 @@ from tests.functional.app_driver import AppPilot, make_meeting, running, screen_
 from tui.actions import ACTIONS
 from tui.app import SottoApp
 from tui.meeting import LEFT_RUNNING
-from tui.screens.finder import Finder
+from tui.screens.finder import Finder, Item
+from tui.screens.finder import _rows as entry_rows
 from tui.screens.main import MainScreen
 from tui.situation import Figures, Phase
 from tui.widgets.sheet import Sheet
@@ -205,6 +206,14 @@ async def test_escape_cancels_the_processing_after_a_question() -> None:
         assert not cancelled
         await pilot.press("escape", "enter")
         assert cancelled == [True]
+
+
+def test_the_marked_entry_is_a_whole_bar_and_says_where_it_was_cut() -> None:
+    items = [Item("a", "Record", "r          Start recording; the same key stops it."), Item("b", "Later", "short")]
+    for marked, cut in ((0, True), (1, False)):
+        row = entry_rows(items, marked, "", 40)[marked]
+        assert (row.cell_length, row.plain.endswith("…")) == (40, cut)
+        assert all((span.start, span.end) == (0, len(row.plain)) for span in row.spans)
 
 
 async def test_help_lists_every_action() -> None:

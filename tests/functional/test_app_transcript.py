@@ -61,6 +61,24 @@ async def test_the_end_is_followed_until_the_reader_scrolls_up(tmp_path: Path) -
         assert "Number 43." in screen_text(app)
 
 
+async def test_no_letter_is_behind_the_scrollbar_when_it_comes(tmp_path: Path) -> None:
+    meeting = make_meeting(tmp_path)
+    async with running((80, 24)) as (app, pilot):
+        app.handle(RecordingStarted(meeting, "Weekly"))
+        await say(app, pilot, meeting, 0, 1)
+        view = app.transcript.view
+        for number in range(1, view.size.height):
+            long = Segment(number * 5.0, number * 5.0 + 4, "x" * view.size.width, "You")  # fills its first line
+            append(meeting / "live.jsonl", [long])
+            app.handle(SegmentReady(meeting, long, preview=True))
+            await tick(app, pilot)
+        assert view.max_scroll_y > 0
+        index = view._index
+        assert index is not None
+        for y in range(view.size.height):
+            assert index.line(y + view.scroll_offset.y).text in view.render_line(y).text
+
+
 @pytest.mark.parametrize("key", ["pageup", "home", "k", "g"])
 async def test_every_way_up_lets_go(tmp_path: Path, key: str) -> None:
     meeting = make_meeting(tmp_path)

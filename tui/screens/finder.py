@@ -175,7 +175,8 @@ def _rows(items: Sequence[Item], marked: int, problem: str, width: int) -> Rows:
     for number, item in enumerate(items[first : first + _SHOWN], first):
         title = f"{item.title:<{_TITLE}} " if item.note else item.title
         if number == marked:
-            rows.append(Content.styled(f"› {f'{title}{item.note}'[: width - 2]:<{width - 2}}", MARKED))
+            bar = Content(f"› {title}{item.note}").truncate(width, ellipsis=True, pad=True)
+            rows.append(Content.styled(bar.plain, MARKED))
         else:
             rows.append(Content.assemble("  ", (title, item.style), (item.note, ".quiet")))
     rows += [Content()] * (_SHOWN - len(rows))

@@ -160,6 +160,13 @@ class TranscriptView(ScrollView, can_focus=True):
             self.follow()
 
     def on_resize(self, event: Resize) -> None:
+        self._lay_out()
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        # It takes a column and the size stays: it would stand on the last letter of every line that is there already.
+        self.call_later(self._lay_out)
+
+    def _lay_out(self) -> None:
         if self._index is not None:
             self._index.resize(self._text_width)
         self._lay_out_captions()
