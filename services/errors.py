@@ -10,6 +10,7 @@
     |   +-- NoRecordingError      none is running
     +-- MeetingBusyError      a meeting that another sotto is at work on
     +-- StorageError          a folder that cannot be written, a full disk, a damaged meeting
+    |   +-- PathError             a file or folder that somebody named and that will not do
     +-- ModelError            a model that is missing, damaged or does not load
     |   +-- MissingPackageError   an optional package that is not installed
     |   +-- RemoteError           a server that does not answer, or refuses
@@ -104,6 +105,10 @@ class MeetingBusyError(SottoError):
 
 class StorageError(SottoError):
     title = "The disk refused"
+
+
+class PathError(StorageError):
+    title = "That does not work"
 
 
 class ModelError(SottoError):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from services.audio.decode import AudioFile, open_audio
 from services.audio.normalise import ChannelGroup, ChannelPlan, Normaliser, Samples, Survey
 from services.audio.vad import RATE
-from services.errors import AudioFileError, StorageError, UsageError
+from services.errors import AudioFileError, PathError, StorageError, UsageError
 from services.files import disk_error, sync_folder
 from services.text import one_line
 
@@ -102,14 +102,14 @@ def _kind(source: Path, target: Path) -> str:
     try:
         parent = Path(os.path.realpath(target)).parent  # no error for a link that leads to itself
         if not parent.is_dir():
-            raise StorageError(f"There is no folder {one_line(str(parent))}.", "Make it, or choose another one.")
+            raise PathError(f"There is no folder {one_line(str(parent))}.", "Make it, or choose another one.")
         there = target.exists()
         if there and source.exists() and target.samefile(source):
             raise UsageError(f"{shown} is the file that is read.", "Give the new file another name.")
     except OSError as error:
         raise disk_error(target, error) from error
     if there and not target.is_file():
-        raise StorageError(f"{shown} is there already, and no file.", "Give the new file another name.")
+        raise PathError(f"{shown} is there already, and no file.", "Give the new file another name.")
     return kind
 
 

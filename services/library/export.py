@@ -14,7 +14,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
-from services.errors import StorageError
+from services.errors import PathError
 from services.files import read_error, write_stream
 from services.library.cues import cues
 from services.library.meeting import Meeting
@@ -109,10 +109,10 @@ def export_beside(meeting: Meeting, kind: Format) -> Path:
     """Write what there is of a meeting into its folder, under a name that nothing there has yet; returns its path.
 
     Raises:
-        StorageError: There is nothing to export, or the disk refuses.
+        StorageError: There is nothing to export (`PathError`), or the disk refuses.
     """
     if not (meeting.transcript.is_file() and meeting.transcript.stat().st_size):
-        raise StorageError(f"“{meeting.title}” has no transcript yet.", "Write it up first.")
+        raise PathError(f"“{meeting.title}” has no transcript yet.", "Write it up first.")
     wanted = place(meeting, kind)
     names = chain([wanted], (wanted.with_name(f"{wanted.stem}-{n}{wanted.suffix}") for n in count(2)))
     target = next(path for path in names if not os.path.lexists(path))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services import __version__, files, paths
-from services.errors import StorageError
+from services.errors import PathError, StorageError
 from services.events import Stage, StageStatus
 from services.library.segments import SPEAKERS
 from services.text import one_line, slug
@@ -166,7 +166,7 @@ class Meeting:
         try:
             data = json.loads(self.info_file.read_bytes())
         except FileNotFoundError as error:
-            raise StorageError(f"{self.folder} is not a meeting: it has no meeting.json.", _ANEW) from error
+            raise PathError(f"{self.folder} is not a meeting: it has no meeting.json.", _ANEW) from error
         except (OSError, ValueError, RecursionError) as error:
             raise StorageError(f"{self.info_file} cannot be read: {error}.", _ANEW) from error
         if not isinstance(data, dict):

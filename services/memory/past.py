@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.errors import StorageError
+from services.errors import PathError
 from services.files import read_json_lines
 from services.library.meeting import Meeting
 from services.memory.components import TOTAL
@@ -72,7 +72,7 @@ def meeting_memory(meeting: Meeting) -> MeetingMemory:
     for record in read_json_lines(meeting.memory):
         _take(told, record)
     if not told.measurements and not told.named:
-        raise StorageError(
+        raise PathError(
             f"Nothing is known of what {one_line(told.name)} took.",
             "It is kept while `memory.memory_report` is on: record or process it with that.",
         )

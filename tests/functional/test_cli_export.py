@@ -67,7 +67,7 @@ def test_a_link_that_leads_nowhere_is_told_or_replaced(meeting: Meeting, tmp_pat
     loop.symlink_to(loop)
     refused = sotto("export", meeting.folder, "--output", away)
     assert refused.code == 1
-    assert f"There is no folder {tmp_path / 'gone'}." in refused.err
+    assert f"That does not work: There is no folder {tmp_path / 'gone'}." in refused.err
     assert written(sotto("export", meeting.folder, "--output", loop)) == [loop]
     assert "Good morning" in loop.read_text()
 
@@ -86,6 +86,7 @@ def test_nothing_is_overwritten_without_a_word(meeting: Meeting, tmp_path: Path)
     refused = sotto("export", meeting.folder, "--output", target)
     assert refused.code == 1
     assert "`--force`" in refused.err
+    assert "disk" not in refused.err
     assert target.read_text() == "mine"
     assert written(sotto("export", meeting.folder, "--output", target, "--force")) == [target]
     assert "Good morning" in target.read_text()

@@ -63,8 +63,9 @@ def test_without_a_recording_each_command_says_so(home: Path) -> None:
 
 def test_the_help_says_what_the_codes_mean() -> None:
     assert "0 a recording runs, 1 none runs" in " ".join(sotto("status", "--help").out.split())
-    for command in ("stop", "attach", "recover"):
-        assert "examples:" in sotto(command, "--help").out
+    tasks = [("models", task) for task in ("list", "pull", "verify", "remove")]
+    for command in (("stop",), ("attach",), ("recover",), *tasks):
+        assert "examples:" in sotto(*command, "--help").out
 
 
 @pytest.mark.parametrize("kind", ["socket", "file", "dangling link"])

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.errors import CancelledError, SottoError, StorageError, UsageError
+from services.errors import CancelledError, PathError, SottoError, UsageError
 from services.files import write_stream
 from services.library.export import FORMATS, OWN, Contents, Format, contents_of, place, render
 from services.library.meeting import Meeting
@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> int:
             fail(error)
         except OSError as error:  # a name that no file system takes
             failed = True
-            fail(StorageError(f"{one_line(name)} cannot be exported: {error.strerror}.", "Look at the names."))
+            fail(PathError(f"{one_line(name)} cannot be exported: {error.strerror}.", "Look at the names."))
     return int(failed)
 
 
@@ -58,14 +58,14 @@ def find_meeting(name: str) -> Meeting:
     """The meeting in a folder, which may be named as it is in the folder of meetings.
 
     Raises:
-        StorageError: There is none.
+        PathError: There is none.
     """
     folder = Path(name)
     if not os.path.exists(folder) and folder.name == name:
         kept = chosen.load().folder / name
         folder = kept if os.path.exists(kept) else folder
     if not os.path.isdir(folder):
-        raise StorageError(f"There is no folder {one_line(str(folder))}.", "Name a meeting's folder.")
+        raise PathError(f"There is no folder {one_line(str(folder))}.", "Name a meeting's folder.")
     return Meeting.open(folder.absolute())
 
 
@@ -78,7 +78,7 @@ def _contents(meeting: Meeting) -> Contents:
     if meeting.stage("transcribe") != "done":
         command = f"`sotto process {shlex.quote(str(meeting.folder))}`"
         if not (meeting.transcript.is_file() and meeting.transcript.stat().st_size):
-            raise StorageError(f"“{meeting.title}” has no transcript yet.", f"Make one: {command}")
+            raise PathError(f"“{meeting.title}” has no transcript yet.", f"Make one: {command}")
         note(f"The transcript of “{meeting.title}” is not whole yet: {command} goes on with it.")
     return contents_of(meeting)
 
@@ -96,11 +96,11 @@ def _write(meeting: Meeting, contents: Contents, kind: Format, target: Path, for
         raise UsageError(f"{shown} belongs to the meeting itself.", "Choose another name.")
     if not os.path.isdir(os.path.dirname(behind)):
         missing = one_line(os.path.dirname(behind))
-        raise StorageError(f"There is no folder {missing}.", "Make it, or choose another one.")
+        raise PathError(f"There is no folder {missing}.", "Make it, or choose another one.")
     if target.exists() and not target.is_file():
-        raise StorageError(f"{shown} is no file.", "Choose another name.")
+        raise PathError(f"{shown} is no file.", "Choose another name.")
     if target.exists() and not force:
-        raise StorageError(f"{shown} is there already.", "`--force` replaces it.")
+        raise PathError(f"{shown} is there already.", "`--force` replaces it.")
     write_stream(Path(behind), render(contents, kind))
     say(shown)
 

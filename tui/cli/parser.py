@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Subparsers = _SubParsersAction[argparse.ArgumentParser]
 
 _EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use"
+_MEETING = "a meeting's folder, or its name in the folder of meetings"
 
 
 class Arguments(Protocol):
@@ -201,7 +202,7 @@ def _export(commands: Subparsers) -> None:
         "sotto export ~/Recordings/sotto/2026-03-* --format txt --output ~/transcripts/",
         "sotto export FOLDER --format md --output - | less",
     )
-    parser.add_argument("meetings", nargs="+", metavar="MEETING", help="a meeting's folder, or its name there")
+    parser.add_argument("meetings", nargs="+", metavar="MEETING", help=_MEETING)
     parser.add_argument(
         "--format",
         dest="formats",
@@ -227,8 +228,10 @@ def _speakers(commands: Subparsers) -> None:
         "sotto speakers FOLDER You=Clara Others=Dora",
         "sotto speakers FOLDER Anna=              back to what it was",
     )
-    parser.add_argument("meeting", metavar="MEETING", help="a meeting's folder, or its name there")
-    parser.add_argument("names", nargs="*", metavar="OLD=NEW", help="a label or name, and the name from now on")
+    parser.add_argument("meeting", metavar="MEETING", help=_MEETING)
+    parser.add_argument(
+        "names", nargs="*", default=[], metavar="OLD=NEW", help="a label or name, and the name from now on"
+    )
     _json(parser)
 
 
@@ -293,9 +296,7 @@ def _report(commands: Subparsers) -> None:
         "sotto report --markdown -o memory.md",
         "sotto report --json | jq .total",
     )
-    parser.add_argument(
-        "subject", nargs="?", metavar="MEETING|PID", help="a meeting's folder, or its name there; or a process"
-    )
+    parser.add_argument("subject", nargs="?", metavar="MEETING|PID", help=f"{_MEETING}; or a process")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON for programs")
     form.add_argument("--markdown", action="store_true", help="print Markdown")
@@ -303,6 +304,7 @@ def _report(commands: Subparsers) -> None:
 
 
 def _models(commands: Subparsers) -> None:
+    codes = "exit codes: 0 done, 1 not to be had, damaged or not here, 2 wrong use"
     parser = _command(
         commands,
         "models",
@@ -311,19 +313,32 @@ def _models(commands: Subparsers) -> None:
         "sotto models pull faster-whisper:small",
         "sotto models verify                     look whether the models that were downloaded are whole",
         "sotto models remove faster-whisper:small",
-        codes="exit codes: 0 done, 1 not to be had, damaged or not here, 2 wrong use",
+        codes=codes,
     )
     parser.set_defaults(json=False)
     tasks = parser.add_subparsers(title="tasks", metavar="TASK", dest="task")
-    shown = tasks.add_parser("list", help="which there are, which are here, what they take (also without a task)")
-    _json(shown)
-    for name, count, what in (
-        ("pull", "+", "download; what arrived before is not fetched again"),
-        ("verify", "*", "compare the files with their checksums; without a name all that were downloaded"),
-        ("remove", "+", "delete, and what is left of a download that was broken off"),
+    for name, count, what, *examples in (
+        ("list", "", "list them: which are here, what they take (also without a task)", "", "--json"),
+        ("pull", "+", "download; what arrived before is not fetched again", "whisper:base", "vosk:small-de vosk:spk"),
+        ("verify", "*", "compare with the checksums; without a name all that were downloaded", "", "whisper:base"),
+        ("remove", "+", "delete, and what is left of a download that was broken off", "whisper:base"),
     ):
-        task = tasks.add_parser(name, help=what, description=f"{name.capitalize()}: {what}.")
-        task.add_argument("models", nargs=count, metavar="ENGINE:MODEL", help="see `sotto models list`")
+        task = tasks.add_parser(
+            name,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=_examples(
+                *(f"sotto models {name} {example}".rstrip() for example in examples),
+                codes=codes if count else _EXIT_CODES,
+            ),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if count:
+            task.add_argument(
+                "models", nargs=count, default=[], metavar="ENGINE:MODEL", help="a model that `sotto models` lists"
+            )
+        else:
+            _json(task)
 
 
 def _preset(parser: argparse.ArgumentParser) -> None:

@@ -166,5 +166,5 @@ def _allowed(entry: Entry) -> str:
         return f"Allowed: {', '.join(choice or 'nothing' for choice in entry.choices)}."
     low, high = entry.lowest, entry.highest
     if low is not None and high is not None:
-        return f"Allowed: {low:g} to {high:g}."
+        return f"Allowed: {low:.10g} to {high:.10g}."
     return ""
