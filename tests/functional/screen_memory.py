@@ -13,12 +13,12 @@ import gc
 import json
 import os
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-from textual._styles_cache import StylesCache
 from textual.widget import Widget
 
 from services.events import RecordingStarted, SegmentReady, StageChanged
@@ -34,14 +34,19 @@ _BATCH = 50
 _WARM_TIMES = 5
 """What is made once and stays is there by then: styles, bytecode, caches with a limit."""
 
+_LINGER_SECONDS = 10.0
+
 _WORDS = "These are the words that somebody says at a quite usual length in a meeting about money."
+
+
+_drawn: WeakSet[object] = WeakSet()
+"""The widgets of all screens that were opened, and what keeps their lines, as long as anything holds them."""
 
 
 def held() -> dict[str, float]:
     """What this process holds now that nothing else needs."""
     gc.collect()
-    drawn = sum(isinstance(thing, Widget | StylesCache) for thing in gc.get_objects())
-    return {"mb": usage(os.getpid()).private, "drawn": drawn}
+    return {"mb": usage(os.getpid()).private, "drawn": len(_drawn)}
 
 
 def spoken(first: int, last: int) -> list[Segment]:
@@ -99,8 +104,11 @@ async def _open(app: SottoApp, action: str, times: int) -> None:
     for _ in range(times):
         await app.run_action(BY_ID[action].call)
         await _met(lambda: len(app.screen_stack) == 2 and app.screen.is_mounted)
+        await _met(lambda: all(worker.is_finished for worker in app.workers))
         screen_text(app)  # draws all of it
         opened = app.screen
+        for widget in (opened, *opened.walk_children(Widget)):
+            _drawn.update((widget, widget._styles_cache))
         app.simulate_key("escape")
         await _met(lambda: len(app.screen_stack) == 1 and not opened.is_running)  # noqa: B023 - called here only
 
@@ -108,13 +116,14 @@ async def _open(app: SottoApp, action: str, times: int) -> None:
 async def _settle(app: SottoApp, pilot: AppPilot) -> None:
     """Let everything come to an end, and the main screen be drawn: what it keeps of that counts each time.
 
-    What a screen that was left has sent to a thread holds it until that is done: when all threads meet, it is.
+    A screen that has sent something to a thread lives until that is done; one that is kept for good is not waited for.
     """
-    threads = min(32, (os.cpu_count() or 1) + 4)  # of a loop's pool
-    together = threading.Barrier(threads)
-    await asyncio.gather(*(asyncio.to_thread(together.wait) for _ in range(threads)))
+    deadline = time.monotonic() + _LINGER_SECONDS
+    while held()["drawn"] and time.monotonic() < deadline:
+        await pilot.pause(0.2)
     await pilot.pause()
     screen_text(app)
+    app.services.caches.drop()  # free pages of the heap are nobody's
 
 
 async def _met(condition: Callable[[], bool]) -> None:
