@@ -74,6 +74,7 @@ class Situation:
         trouble: The last error, until it is dismissed.
         unfinished: Meetings that were cut off, or never written up.
         replaced: By `stt` and `llm`, the engine that was chosen, where a smaller one took its place.
+        deputies: The smaller ones; as soon as any other is loaded, nothing is replaced.
     """
 
     phase: Phase = Phase.IDLE
@@ -85,6 +86,7 @@ class Situation:
     trouble: SottoError | None = None
     unfinished: tuple[Unfinished, ...] = ()
     replaced: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    deputies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def started(self, meeting: Path, title: str) -> Situation:
         """The recorder is at work; its meeting is the one to show."""
@@ -123,14 +125,20 @@ class Situation:
     def model_changed(self, event: ModelChanged) -> Situation:
         status = ModelStatus(ModelState(event.new), event.engine, event.reason, event.freed_mb)
         models = MappingProxyType({**self.models, event.model: status})
-        if event.engine != self.replaced.get(event.model):
+        if event.new != ModelState.LOADING.value or event.engine == self.deputies.get(event.model):
             return replace(self, models=models)
         left = {model: engine for model, engine in self.replaced.items() if model != event.model}
         return replace(self, models=models, replaced=MappingProxyType(left))
 
     def fell_back(self, event: FellBack) -> Situation:
-        """A smaller engine took the place of the one that was chosen."""
-        return replace(self, replaced=MappingProxyType({**self.replaced, event.model: event.old}))
+        """A smaller engine took the place of the one that was chosen, or of one that had taken it already."""
+        model = event.model
+        chosen = self.replaced.get(model, event.old) if self.deputies.get(model) == event.old else event.old
+        return replace(
+            self,
+            replaced=MappingProxyType({**self.replaced, model: chosen}),
+            deputies=MappingProxyType({**self.deputies, model: event.new}),
+        )
 
     def chose(self, model: str, label: str) -> Situation:
         """Another engine is for the job of `model`, `stt` or `llm`, from now on; what is loaded stays until it goes."""

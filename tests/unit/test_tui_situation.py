@@ -331,6 +331,26 @@ def test_a_file_that_was_opened_is_neither_recorded_nor_archived() -> None:
     assert "Archive" not in said
 
 
+def test_the_deputy_of_a_deputy_stands_for_the_one_that_was_chosen() -> None:
+    situation = Situation()
+    for old, new in (("whisper:small", "whisper:tiny"), ("whisper:tiny", "moonshine:tiny-en")):
+        situation = situation.model_changed(ModelChanged("stt", old, "Unloaded", "Loading"))
+        situation = situation.fell_back(FellBack("stt", old, new, "It took too much.", Path("/m")))
+    situation = situation.model_changed(ModelChanged("stt", "moonshine:tiny-en", "Unloaded", "Loading"))
+    assert situation.replaced == {"stt": "whisper:small"}
+
+
+def test_an_engine_of_other_work_replaces_nobody() -> None:
+    """The captions fell back; the transcript has an engine of its own."""
+    situation = Situation().fell_back(
+        FellBack("stt", "moonshine:tiny-en", "whisper:tiny", "It was killed.", Path("/m"))
+    )
+    captions = situation.model_changed(ModelChanged("stt", "whisper:tiny", "Unloaded", "Loading"))
+    assert captions.replaced == {"stt": "moonshine:tiny-en"}
+    transcript = captions.model_changed(ModelChanged("stt", "whisper:small", "Unloaded", "Loading"))
+    assert transcript.replaced == {}
+
+
 def test_a_model_that_was_replaced_is_named_until_it_is_back() -> None:
     fallen = Situation().fell_back(FellBack("stt", "whisper:small", "moonshine", "It took too much.", FOLDER))
     smaller = fallen.model_changed(ModelChanged("stt", "moonshine", "Unloaded", "Loading"))
