@@ -61,6 +61,13 @@ def test_noise_does_not_change_the_picture() -> None:
     assert third != first
 
 
+def test_nothing_is_shown_above_its_peak() -> None:
+    panel = MemoryPanel({})
+    panel._look(snapshot(component("UI", 345.0, 355.0)), Situation(), Figures())
+    picture = panel._look(snapshot(component("UI", 367.0, 367.0)), Situation(), Figures())
+    assert all(row.peak >= row.now for row in (*picture.rows, picture.total))
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 5000), st.floats(0, 5000), st.sampled_from((0.0, 400.0))), min_size=1, max_size=5),
     st.integers(20, 120),

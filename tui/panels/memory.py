@@ -114,10 +114,11 @@ class MemoryPanel(Panel):
             self._own(f"{name} now", 0.0)
             return Row(name, 0, peak, freed=round(freed or 0.0))
         moves = component.trend is not Trend.STABLE
+        now = round(self._own(f"{name} now", component.usage.pss))
         return Row(
             name=name,
-            now=round(self._own(f"{name} now", component.usage.pss)),
-            peak=peak,
+            now=now,
+            peak=max(now, peak),  # each is steady by itself
             limit=round(component.limit),
             trend=component.trend,
             slope=round(self._growth(name, component.slope)) if moves else 0,
