@@ -233,6 +233,7 @@ def test_a_report_replaces_files_and_nothing_else(tmp_path: Path) -> None:
     for bad in (pipe, tmp_path, tmp_path / "missing" / "file.md", ""):
         refused = sotto("report", str(os.getpid()), "--output", bad)
         assert refused.code == 1
+        assert "disk refused" not in refused.err
         assert "mistake" not in refused.err
     assert pipe.is_fifo()
     assert sotto("report", str(os.getpid()), "--output", link).code == 0

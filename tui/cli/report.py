@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.errors import StorageError
+from services.errors import PathError
 from services.files import write_atomic
 from services.memory.account import MemoryReport
 from services.memory.document import Section, markdown, plain, report_json, sections, title
@@ -54,13 +54,14 @@ def _write(output: str, text: str) -> None:
     """Write the report into a file, and say so. A link stays a link.
 
     Raises:
-        StorageError: There is something that is no file, no folder for it, or it cannot be written.
+        PathError: There is something that is no file, or no folder for it.
+        StorageError: It cannot be written.
     """
     shown, behind = one_line(output, 500), Path(os.path.realpath(output))
     if not output or (behind.exists() and not behind.is_file()):
-        raise StorageError(f"{shown or 'Nothing'} is no file.", "Choose another name.")
+        raise PathError(f"{shown or 'Nothing'} is no file.", "Choose another name.")
     if not behind.parent.is_dir():
-        raise StorageError(f"There is no folder {one_line(str(behind.parent))}.", "Make it, or choose another one.")
+        raise PathError(f"There is no folder {one_line(str(behind.parent))}.", "Make it, or choose another one.")
     write_atomic(behind, text)
     note(f"Written to {shown}")
 
