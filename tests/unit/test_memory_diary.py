@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ _STEPS = st.lists(
 )
 
 
-def picture(time: float, pid: int = 7, **held: float) -> MemorySnapshot:
+def picture(time: float, held: Mapping[str, float], pid: int = 7) -> MemorySnapshot:
     components = tuple(
         ComponentMemory(name, (pid,) if mb else (), MemoryUsage(pss=mb), mb, mb) for name, mb in held.items()
     )
@@ -52,7 +54,7 @@ def test_an_operation_has_the_peak_of_its_own_time(steps: list[tuple[str, str, f
                     expected = max((mb for each, mb in seen if each == component and mb), default=0.0)
                     assert over.peaks.get(component, 0.0) == expected
         elif step == "see":
-            diary.see(picture(float(now), **{name: mb}))
+            diary.see(picture(float(now), {name: mb}))
             for seen in mine.values():
                 seen.append((name, mb))
         else:
@@ -90,15 +92,15 @@ def test_an_unloaded_model_whose_process_stays_is_named_and_gets_worse() -> None
     diary = Diary()
     for now, state in enumerate(("Loading", "Ready", "Unloading", "Unloaded")):
         diary.model(float(now), "stt", "moonshine:tiny-en", state, "", None)
-        diary.see(picture(float(now), **{MODELS["stt"]: 400.0}))
+        diary.see(picture(float(now), {MODELS["stt"]: 400.0}))
     severities = []
     for look in range(7):
-        snapshot = picture(10.0 + look, **{MODELS["stt"]: 400.0})
+        snapshot = picture(10.0 + look, {MODELS["stt"]: 400.0})
         diary.see(snapshot)
         severities.append([alert.severity.value for alert in diary.lingering(snapshot)])
     assert severities == [[], ["Warning"], ["Critical"], ["Critical"], ["Critical"], ["Critical"], ["Critical"]]
     assert "process 7 still holds 400 MB" in diary.lingering(snapshot)[0].message
-    gone = picture(20.0, UI=50.0)
+    gone = picture(20.0, {UI: 50.0})
     diary.see(gone)
     assert diary.lingering(gone) == []
 
@@ -108,7 +110,7 @@ def test_a_model_that_loads_again_does_not_linger() -> None:
     for state in ("Loading", "Ready", "Unloading", "Unloaded", "Loading", "Ready"):
         diary.model(1.0, "llm", "llama:small", state, "", None)
     for look in range(7):
-        snapshot = picture(10.0 + look, LLM=400.0)
+        snapshot = picture(10.0 + look, {LLM: 400.0})
         diary.see(snapshot)
     assert diary.lingering(snapshot) == []
 
@@ -117,10 +119,10 @@ def test_the_process_of_the_next_model_does_not_linger() -> None:
     """It may be measured before anybody has told of it."""
     diary = Diary()
     for state in ("Loading", "Ready", "Processing", "Unloaded"):
-        diary.see(picture(1.0, pid=7 if state != "Unloaded" else 8, **{MODELS["stt"]: 400.0}))
+        diary.see(picture(1.0, {MODELS["stt"]: 400.0}, 7 if state != "Unloaded" else 8))
         diary.model(1.0, "stt", "faster-whisper:small", state, "", None)
     for look in range(7):
-        snapshot = picture(10.0 + look, pid=8, **{MODELS["stt"]: 3.0})
+        snapshot = picture(10.0 + look, {MODELS["stt"]: 3.0}, 8)
         diary.see(snapshot)
         assert diary.lingering(snapshot) == []
 
@@ -130,7 +132,7 @@ def test_a_model_that_was_refused_has_nothing_that_could_linger() -> None:
     for state in ("Loading", "Unloaded"):
         diary.model(1.0, "stt", "faster-whisper:small", state, "540 MB, and 450 MB are allowed", None)
     for look in range(7):
-        snapshot = picture(10.0 + look, **{MODELS["stt"]: 3.0})
+        snapshot = picture(10.0 + look, {MODELS["stt"]: 3.0})
         diary.see(snapshot)
         assert diary.lingering(snapshot) == []
 
@@ -140,6 +142,6 @@ def test_what_is_remembered_has_an_end() -> None:
     for now in range(200):
         diary.begin(float(now), "transcribe", "meeting")
         diary.end(now + 0.5, "transcribe")
-        diary.checkpoint(f"point {now}", picture(float(now), UI=50.0))
+        diary.checkpoint(f"point {now}", picture(float(now), {UI: 50.0}))
     assert len(diary.operations) == len(diary.checkpoints) == 50
     assert diary.checkpoints[-1].held == {"UI": 50.0}
