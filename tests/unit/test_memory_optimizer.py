@@ -200,7 +200,8 @@ def test_a_step_that_cannot_be_undone_holds_and_is_tried_again() -> None:
     assert {(each.step, each.error, each.undone) for each in failed} == {("smaller", "smaller does not go back.", True)}
     world.stuck.clear()
     world.live(10 * CALM_SECONDS)
-    assert not world.optimizer.report.in_force
+    later = world.optimizer.report
+    assert not later.in_force
     assert not world.in_force
 
 
