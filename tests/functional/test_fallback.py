@@ -289,6 +289,8 @@ def test_what_two_engines_began_is_taken_up_after_a_restart(
     check_order(found)
     assert found[: len(kept) - 2] == kept[: len(kept) - 2], "it was begun anew"
     labels = [SMALL, MOONSHINE] if engine == MOONSHINE else [SMALL, MOONSHINE, SMALL]
+    if not any(segment.text not in SAID for segment in found):
+        labels = [SMALL]  # the built-in one had come to the end of no batch
     assert Meeting(first.meeting).info()["stt"] == ", ".join(labels)
 
 

@@ -116,7 +116,7 @@ def test_while_recording_no_sample_is_lost_and_no_caption_doubled(talk: tuple[Pa
         until(lambda: house.count(RecordingStopped) > 0)
         until(lambda: house.count(MeetingFinished) > 0, 120.0)
         assert house.count(Failed) == 0
-        assert house.loads() > 3, "captions went on with other options"
+        assert house.loads() > 1, "captions went on with other options"
     with MeetingAudio(meeting.folder) as audio:
         assert np.array_equal(audio.read(0, audio.frames), samples)
     spoken = [(each.speaker, each.start, each.end) for each in house.captions()]
@@ -143,7 +143,7 @@ def _transcribed(source: Path, switches: tuple[PresetName, ...]) -> Lines:
             house.services.preset(name)
         until(lambda: house.count(MeetingFinished) > 0, 180.0)
         assert house.count(Failed) == 0
-        assert not switches or house.loads() > 3, "the work went from hand to hand"
+        assert not switches or house.loads() > 1, "the work went from hand to hand"
         (meeting,) = [event.meeting for event in house.events if isinstance(event, MeetingFinished)]
     return _lines(Meeting(meeting))
 
