@@ -217,7 +217,7 @@ def test_the_marked_entry_is_a_whole_bar_and_says_where_it_was_cut() -> None:
 
 
 async def test_help_lists_every_action() -> None:
-    async with running((120, 50)) as (app, pilot):
+    async with running((120, 70)) as (app, pilot):
         await pilot.press("question_mark")
         await shown(pilot, app, "Start recording; the same key stops it.")
         assert "Unloaded, Loading, Ready, Processing, Unloading" in screen_text(app)
@@ -239,7 +239,7 @@ async def test_an_action_is_found_by_a_part_of_its_name() -> None:
     async with running((80, 24)) as (app, pilot):
         await pilot.press("ctrl+p")
         await shown(pilot, app, "Transcribe and summarise")
-        await pilot.press(*"memory")
+        await pilot.press(*"memory", "space", *"panel")
         await until(pilot, lambda: isinstance(app.screen, Finder) and len(app.screen.items) == 1)
         await pilot.press("enter")
         await pilot.pause()
