@@ -178,8 +178,8 @@ def test_unloading_leaves_a_worker_that_can_load_again(tmp_path: Path) -> None:
 
 @pytest.mark.speech
 def test_memory_does_not_grow_with_the_length(worker: Worker, speech: Path) -> None:
-    short, long = speech / "single" / "quilter.wav", speech / "long" / "sonnet-p001.mp3"
-    transcribe(worker, short)
+    long = speech / "long" / "sonnet-p001.mp3"
+    transcribe(worker, long)  # from then on the engine has worked on windows of every length
     before = worker.memory().anonymous  # PSS rises when another process stops sharing the libraries
     peaks: list[float] = []
     heard: list[str] = []
