@@ -4,7 +4,8 @@
 
 The app runs in a pseudo-terminal with `-l` and records speech from a file in real time, over and over, with captions.
 The whole tree (app, recorder, speech worker) is measured every ten seconds. Goals: under 500 MB of PSS at all times; no
-component grows by 10 MB/h or more, nor do all together; the recording is as long as the time that it took.
+component grows by 10 MB/h or more of memory that is its own, nor do all together; the recording is as long as the time
+that it took.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from services.library.meeting import Meeting
 from services.memory.monitor import MemoryMonitor
 from services.memory.snapshot import MemorySnapshot
 from services.memory.trend import SECONDS_PER_HOUR
+from services.memory.usage import MemoryUsage
 from tests.functional.pty_screen import Screen
 from tests.functional.waiting import until
 
@@ -85,9 +87,11 @@ def report(measured: list[tuple[float, MemorySnapshot]], length: float) -> bool:
     print(f"{'':<12}{'start':>9}{'end':>9}{'most':>9}{'slope':>13}")
     names = {component.name for _, snapshot in measured for component in snapshot.components}
     for name in (*sorted(names), "total"):
-        values = [_held(snapshot, name) for _, snapshot in settled]
-        rate = float(np.polyfit([at for at, _ in settled], values, 1)[0]) * SECONDS_PER_HOUR
-        most = max(_held(snapshot, name) for _, snapshot in measured)
+        values = [_held(snapshot, name).pss for _, snapshot in settled]
+        # The PSS moves with other processes that share libraries, and that is no growth.
+        own = [_held(snapshot, name).private for _, snapshot in settled]
+        rate = float(np.polyfit([at for at, _ in settled], own, 1)[0]) * SECONDS_PER_HOUR
+        most = max(_held(snapshot, name).pss for _, snapshot in measured)
         met.append(rate < _MOST_SLOPE)
         row = f"{name:<12}{values[0]:>6.1f} MB{values[-1]:>6.1f} MB{most:>6.1f} MB{rate:>+8.1f} MB/h"
         print(row + f"   goal {_MOST_SLOPE:.0f} MB/h {'met' if met[-1] else 'MISSED'}")
@@ -97,11 +101,11 @@ def report(measured: list[tuple[float, MemorySnapshot]], length: float) -> bool:
     return all(met)
 
 
-def _held(snapshot: MemorySnapshot, name: str) -> float:
+def _held(snapshot: MemorySnapshot, name: str) -> MemoryUsage:
     if name == "total":
-        return snapshot.total.usage.pss
+        return snapshot.total.usage
     component = snapshot.component(name)
-    return component.usage.pss if component is not None else 0.0
+    return component.usage if component is not None else MemoryUsage()
 
 
 def main(arguments: list[str]) -> int:
