@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from services.events import Emit, Event, RecordingStarted, RecordingStopped, SettingsChanged
+from services.errors import SottoError
+from services.events import Emit, Event, RecordingStarted, RecordingStopped, SettingsChanged, StageChanged
 from services.jobs import Jobs
 from services.levers import levers
+from services.library.meeting import Meeting
 from services.memory.caches import Caches
 from services.memory.housekeeper import Housekeeper
 from services.memory.monitor import MemoryMonitor
@@ -32,6 +34,7 @@ from services.plans import (
     with_chosen,
 )
 from services.presets import CONSERVATIVE, LIGHTWEIGHT, PresetName, fitting
+from services.recording.messages import ONLY_RECORDED
 from services.recording.service import RecordingService
 from services.relief import Relief, relieved
 from services.settings import Settings, with_preset
@@ -246,8 +249,19 @@ class Services:
             if self.settings.recording.captions:
                 self._caption(event.meeting)
         elif isinstance(event, RecordingStopped):
-            with self._switching:
-                self.jobs.submit(event.meeting, self.plan)  # its first stage waits until the captions have ended
+            self._write_up(Meeting(event.meeting))
+
+    def _write_up(self, meeting: Meeting) -> None:
+        """Process what has been recorded, unless whoever began it wanted nothing but the recording."""
+        try:
+            only = meeting.stage("transcribe") == "skipped"
+        except SottoError:
+            only = False  # the processing tells what is wrong with it
+        if only:
+            self._emit_outside(StageChanged(meeting.folder, "transcribe", "skipped", ONLY_RECORDED))
+            return
+        with self._switching:
+            self.jobs.submit(meeting.folder, self.plan)  # its first stage waits until the captions have ended
 
     def _caption(self, meeting: Path) -> None:
         plan = self.plan

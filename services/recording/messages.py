@@ -57,6 +57,9 @@ AlertKind = Literal[  # the worst first
 ]
 Severity = Literal["info", "warning", "critical"]
 
+ONLY_RECORDED = "only a recording was asked for"
+"""Why a meeting has no transcript that was recorded with `only`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingRequest:
@@ -75,6 +78,7 @@ class RecordingRequest:
         silence_seconds: Stop when nothing has been heard for so long; None: however long it is silent.
         disk_warn_mb: Warn when less than this is free where the recording goes, in MB (10^6 bytes).
         disk_stop_mb: End the recording in order when less than this is free.
+        only: Nothing but the recording is wanted: whoever sees it end leaves it at that.
     """
 
     sources: tuple[str, ...]
@@ -88,6 +92,7 @@ class RecordingRequest:
     silence_seconds: float | None = None
     disk_warn_mb: float = 1000.0
     disk_stop_mb: float = 200.0
+    only: bool = False
 
     def __post_init__(self) -> None:
         """Raises `UsageError` where the request cannot be met."""
@@ -129,6 +134,7 @@ class RecordingRequest:
                 silence_seconds=_maybe(data.get("silence_seconds")),
                 disk_warn_mb=float(data["disk_warn_mb"]),
                 disk_stop_mb=float(data["disk_stop_mb"]),
+                only=data.get("only") is True,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The recorder was not told what to record: {error}.") from error

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from services.errors import SottoError, StorageError
 from services.library.marker import Marker
@@ -15,7 +16,7 @@ from services.library.meeting import Channel, Meeting
 from services.library.moments import Journal, Kind
 from services.library.repair import restore
 from services.recording.chunks import ChunkWriter, Pcm, chunk_frames
-from services.recording.messages import Alert, RecordingRequest
+from services.recording.messages import ONLY_RECORDED, Alert, RecordingRequest
 from services.recording.mixer import Drift, Gap
 from services.text import clock
 
@@ -35,12 +36,14 @@ class Take:
     """
 
     def __init__(self, request: RecordingRequest, title: str, channels: Sequence[Channel]) -> None:
-        info = {
+        info: dict[str, Any] = {
             "rate": request.rate,
             "channels": [asdict(channel) for channel in channels],
             "chunk_frames": chunk_frames(request.rate, request.chunk_seconds),
             "stages": {"record": {"status": "running", "pid": os.getpid()}},
         }
+        if request.only:
+            info["stages"]["transcribe"] = {"status": "skipped", "detail": ONLY_RECORDED}
         self.meeting = Meeting.create(request.folder, title, info)
         self._info = self.meeting.info()
         self._rate = request.rate

@@ -10,11 +10,23 @@ import pytest
 from services import settings
 from services.core import Services
 from services.errors import CancelledError
-from services.events import Event, Failed, MeetingFinished, SegmentReady, StageChanged, SummaryReady
+from services.events import (
+    Event,
+    Failed,
+    MeetingFinished,
+    RecordingStarted,
+    RecordingStopped,
+    SegmentReady,
+    StageChanged,
+    SummaryReady,
+)
 from services.files import read_json_lines
 from services.library.meeting import Meeting
 from services.library.segments import read_segments
+from services.library.unfinished import unfinished
 from services.lifecycle import ModelState
+from services.recording.client import start
+from tests.functional.recordings import file_of, noise, request
 from tests.functional.waiting import until
 
 SAMPLE = Path(__file__).parents[2] / "services" / "sample" / "meeting.opus"
@@ -77,6 +89,20 @@ def test_work_that_waits_for_the_captions_says_so_until_they_end(house: House) -
     services.stop_recording()
     until(lambda: ("transcribe", "running") in house.stages())
     assert house.stages()[:2] == [("transcribe", "waiting"), ("transcribe", "running")]
+
+
+def test_a_recording_that_is_all_that_was_asked_for_is_not_written_up(home: Path, tmp_path: Path) -> None:
+    with start(request(home, file_of(tmp_path, noise(60)), only=True)):
+        house = House()
+        house.services.start()
+        until(lambda: any(isinstance(event, RecordingStarted) for event in house.events))
+        house.services.stop_recording()
+        until(lambda: ("transcribe", "skipped") in house.stages())
+        house.services.close()
+    (stopped,) = (event for event in house.events if isinstance(event, RecordingStopped))
+    assert house.stages() == [("transcribe", "skipped")]
+    assert not Meeting(stopped.meeting).transcript.exists()
+    assert unfinished(Meeting(stopped.meeting)) is None, "nobody is asked again"
 
 
 def test_captions_go_on_where_another_app_left_them(home: Path) -> None:

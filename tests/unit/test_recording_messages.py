@@ -109,7 +109,7 @@ def test_the_orders(command: Command) -> None:
 
 
 def test_a_request_survives_the_wire() -> None:
-    request = RecordingRequest(("mic", "file:/a b.wav"), Path("/x"), "Title", 48000, 5.0, 3.5, until=1e9)
+    request = RecordingRequest(("mic", "file:/a b.wav"), Path("/x"), "Title", 48000, 5.0, 3.5, until=1e9, only=True)
     assert RecordingRequest.from_dict(json.loads(encode(request.to_dict()))) == request
 
 

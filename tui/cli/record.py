@@ -8,8 +8,6 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.errors import SottoError
-from services.library.meeting import Meeting
 from services.plans import obstacles, request_of
 from services.recording.client import launch
 from services.recording.messages import Alert, AlertKind, RecordingRequest, RecordingStatus
@@ -34,7 +32,6 @@ def run(arguments: Namespace) -> int:
     note(f"Recorded {clock(status.seconds)} in {meeting}")
     extra = {"recorded_s": round(status.seconds, 3), "overflows": status.overflows}
     if arguments.no_process:
-        _leave_at_that(Meeting(meeting))
         if arguments.json:
             say_json(_describe(status, meeting) | extra)
         return int(status.error is not None)
@@ -51,7 +48,11 @@ def _tell_what_is_missing(work: Work) -> None:
 
 def _request(arguments: Namespace, chosen: Settings) -> RecordingRequest:
     """What the settings want, with what the command line says above it."""
-    request = replace(request_of(chosen, tuple(arguments.source or ()), arguments.title), speed=arguments.speed)
+    request = replace(
+        request_of(chosen, tuple(arguments.source or ()), arguments.title),
+        speed=arguments.speed,
+        only=arguments.no_process,
+    )
     if arguments.seconds is not None:
         request = replace(request, seconds=arguments.seconds)
     if arguments.stop_after_silence is not None:
@@ -68,14 +69,6 @@ def next_time(wanted: time, now: datetime) -> datetime:
     """The next moment, after `now`, at which local clocks show `wanted`; neither has a time zone."""
     today = datetime.combine(now.date(), wanted)
     return today if today > now else today + timedelta(days=1)
-
-
-def _leave_at_that(meeting: Meeting) -> None:
-    """Nobody has to be asked again whether it is to be written up."""
-    try:
-        meeting.set_stage("transcribe", "skipped", "only a recording was asked for")
-    except SottoError as error:
-        fail(error)  # the recording is there, and that is what was asked for
 
 
 def record(request: RecordingRequest) -> RecordingStatus:
