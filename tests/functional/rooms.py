@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -13,6 +15,7 @@ from services.errors import SottoError
 from services.events import Event, ModelChanged
 from services.hosted import HostedModel
 from services.memory.probe import usage
+from services.memory.usage import MemoryUsage
 from services.modelroom import ModelRoom
 from services.settings import MemorySettings
 from services.worker import kinds
@@ -30,6 +33,13 @@ def as_held(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(kinds.KINDS, kind, "tests.functional.worker_kind")
 
 
+def kill(pid: int) -> None:
+    """Kill a child, and wait until it has ended; whoever started it can still reap it."""
+    os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):  # it was reaped meanwhile
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
 def children() -> list[psutil.Process]:
     """The workers there are, those that have ended and were not reaped among them."""
     found = []
@@ -42,9 +52,15 @@ def children() -> list[psutil.Process]:
     return found
 
 
-def tree_mb() -> float:
+def tree() -> MemoryUsage:
+    """What this process and all below it hold."""
     me = psutil.Process()
-    return sum(usage(process.pid).pss for process in [me, *me.children(recursive=True)])
+    return sum((usage(process.pid) for process in [me, *me.children(recursive=True)]), MemoryUsage())
+
+
+def private_mb() -> float:
+    """The part of it that only ending a process gives back; unlike PSS, other users of a library do not move it."""
+    return tree().private
 
 
 class Room(ModelRoom):

@@ -16,7 +16,7 @@ from services.lifecycle import ModelState
 from services.memory.limits import SLACK_MB
 from services.settings import MemorySettings
 from services.worker.client import Worker
-from tests.functional.rooms import Working, as_held, children, holding, room, run, tree_mb
+from tests.functional.rooms import Working, as_held, children, holding, room, run, tree
 from tests.functional.waiting import until
 
 SMALL = holding(30)
@@ -71,7 +71,7 @@ def test_a_limit_that_is_lowered_holds_for_the_model_at_work() -> None:
 def test_what_all_of_sotto_takes_is_limited_too() -> None:
     with room(MemorySettings(), (SMALL, 40)) as here:
         here.use(here.stt, SMALL)
-        allowed = tree_mb() + 60
+        allowed = tree().pss + 60
         here.apply(MemorySettings(max_total_mb=allowed))
         error = Working(here, here.stt, SMALL, mb=150).end()
         assert isinstance(error, MemoryLimitError)
@@ -84,7 +84,7 @@ def test_an_idle_model_goes_before_the_one_at_work() -> None:
         here.use(here.llm, SMALL)
         working = Working(here, here.stt, SMALL, mb=100)
         assert working.begun.wait(60)
-        here.apply(MemorySettings(keep_mb=1000, idle_seconds=600, max_total_mb=tree_mb() - 10))
+        here.apply(MemorySettings(keep_mb=1000, idle_seconds=600, max_total_mb=tree().pss - 10))
         until(lambda: here.llm.state is ModelState.UNLOADED)
         assert here.llm.status.reason.startswith("All of sotto took")
         assert here.stt.state is ModelState.PROCESSING

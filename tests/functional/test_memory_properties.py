@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +19,7 @@ from services.memory.whole import Whole
 from services.residency import Residency, Rules
 from services.settings import MemorySettings
 from services.worker.handler import Json
-from tests.functional.rooms import as_held, children, holding, room, run, tree_mb
+from tests.functional.rooms import as_held, children, holding, kill, private_mb, room, run
 
 MODELS = {"stt a": holding(8, "a"), "stt b": holding(8, "b"), "llm a": holding(8, "a")}
 USES = sorted(MODELS)
@@ -89,9 +86,8 @@ class Play:
                 assert not self.residency.idle
             case ["kill", name]:
                 pid = self.models[name].pid
-                if pid is not None:
-                    with suppress(ProcessLookupError):  # it was killed before, and nobody has noticed
-                        os.kill(pid, signal.SIGKILL)
+                if pid is not None and self.models[name].alive:
+                    kill(pid)
             case ["keep", how]:
                 self.residency.rules = Rules(rules.idle_s, 1000.0 if how == "all" else 0.0, rules.at_once)
             case _:
@@ -132,7 +128,7 @@ def test_models_give_back_what_they_took_and_stay_below_what_may_stay(
     uses: list[tuple[str, int]], keep_mb: float
 ) -> None:
     """Feature: memory-optimization, Property 5: Backend Memory Efficiency."""
-    before = tree_mb()
+    before = private_mb()
     with room(MemorySettings(keep_mb=keep_mb, idle_seconds=600)) as here:
         models = {"stt": here.stt, "llm": here.llm}
         for name, mb in uses:
@@ -147,7 +143,7 @@ def test_models_give_back_what_they_took_and_stay_below_what_may_stay(
         given_back = here.unload_idle("enough")
         assert given_back >= uses[-1][1]
         assert not children()
-        assert tree_mb() < before + 10
+        assert private_mb() < before + 10
         freed = [event.freed_mb for event in here.told if event.old == "Unloading"]
         assert len(freed) == sum(event.new == "Ready" and event.old == "Loading" for event in here.told)
 

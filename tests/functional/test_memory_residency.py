@@ -19,7 +19,7 @@ from services.residency import Residency, Rules
 from services.settings import MemorySettings
 from services.worker import kinds
 from services.worker.handler import Json
-from tests.functional.rooms import Working, as_held, children, holding, room, tree_mb
+from tests.functional.rooms import Working, as_held, children, holding, private_mb, room, tree
 
 SMALL = holding(30)
 
@@ -158,7 +158,7 @@ def test_an_idle_model_goes_where_the_next_one_would_find_no_room() -> None:
 
 def test_what_sotto_holds_beside_it_counts_for_the_limit_of_all() -> None:
     with room(MemorySettings(), (SMALL, 60)) as here:
-        allowed = tree_mb() + 50
+        allowed = tree().pss + 50
         here.apply(MemorySettings(max_total_mb=allowed))
         with pytest.raises(MemoryLimitError, match=r"a takes 60 MB beside the \d+ MB that sotto holds, and"):
             here.use(here.stt, SMALL)
@@ -170,9 +170,9 @@ def test_after_every_unloading_the_tree_is_back_within_10_mb() -> None:
     with room(MemorySettings(idle_seconds=0)) as here:
         here.use(here.stt, holding(1))
         here.unload_idle("warm")
-        before = tree_mb()
+        before = private_mb()
         for model in (here.stt, here.llm):
             here.use(model, holding(80))
-            assert tree_mb() > before + 75
+            assert private_mb() > before + 75
             assert here.unload_idle("done") > 80
-            assert tree_mb() < before + 10
+            assert private_mb() < before + 10

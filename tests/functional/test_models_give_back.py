@@ -27,7 +27,7 @@ __all__ = ["scripted_gguf"]
 BIG_ENOUGH_TO_SEE = Recipe(layers=4, width=512, heads=8, vocabulary=4096, quantisation="Q8_0")
 
 
-def tree_mb() -> float:
+def private_mb() -> float:
     return MemoryMonitor().sample().total.usage.pss
 
 
@@ -53,19 +53,19 @@ def test_speech_is_gone_before_the_language_model_loads_and_both_give_back(
     residency, go_on = Residency((stt, llm)), threading.Event()
     meeting = Meeting.create(home / "recordings", "Launch")
     engine = parse_engine("summary", f"llama:{scripted_gguf(BIG_ENOUGH_TO_SEE)}")
-    tree_mb()  # the first look loads what the look needs
-    before = tree_mb()
+    private_mb()  # the first look loads what the look needs
+    before = private_mb()
 
     Transcriber(stt, residency, emit).transcribe(
         meeting, sample.MEETING, parse_engine("stt", "moonshine"), "en", lambda *_: None, go_on
     )
-    assert tree_mb() > before + 100
+    assert private_mb() > before + 100
     Summarizer(llm, residency, emit).summarize(
         meeting, engine, "en", SummaryOptions(max_context=2048), lambda *_: None, go_on
     )
-    assert tree_mb() > before + 30
+    assert private_mb() > before + 30
     residency.unload_all("done")
-    assert tree_mb() < before + 10
+    assert private_mb() < before + 10
     assert workers() == []
     assert alive == [("stt", 0), ("llm", 0)]
     freed = [event.freed_mb for event in events if isinstance(event, ModelChanged) and event.freed_mb]

@@ -52,7 +52,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     made.residency.unload_all("end of the test")
 
 
-def tree_mb() -> float:
+def private_mb() -> float:
     me = psutil.Process()
     return sum(usage(p.pid).pss for p in [me, *me.children(recursive=True)])
 
@@ -85,12 +85,12 @@ def test_after_unloading_the_tree_is_back_within_10_mb(house: House) -> None:
     with house.residency.lease(house.stt, "a", {"mb": 1}, house.go_on):
         pass
     house.residency.unload_all("warm")
-    before = tree_mb()
+    before = private_mb()
     for model in (house.stt, house.llm):
         with house.residency.lease(model, "a", LOAD, house.go_on):
-            assert tree_mb() > before + HELD_MB - 5
+            assert private_mb() > before + HELD_MB - 5
         assert house.residency.unload_all("done") > HELD_MB
-        assert tree_mb() < before + 10
+        assert private_mb() < before + 10
 
 
 def test_a_resident_model_is_used_again_and_another_choice_replaces_it(house: House) -> None:
