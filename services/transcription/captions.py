@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.errors import CancelledError, MemoryLimitError, SottoError, WorkerDiedError
+from services.errors import CancelledError, SottoError, StorageError, WorkerDiedError
 from services.events import CaptionChanged, Emit, Failed, FellBack, SegmentReady
 from services.fallback import SHORT_OF_MEMORY, Interrupt
 from services.files import JsonLines, disk_error
@@ -77,6 +77,7 @@ class Captions:
         self._end = threading.Event()  # of the run at hand: each has its own, so that none is ended for another
         self._turn = Interrupt(self._end)  # likewise; each engine of it has one
         self._wish: _Wish | None = None
+        self._asked: _Wish | None = None  # what the wish was before models gave up
         self._instead: dict[tuple[str, str], EngineSpec] = {}  # of models that had too little memory
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -104,7 +105,7 @@ class Captions:
                 return
             self._end = threading.Event()
             self._turn = Interrupt(self._end)
-            self._wish = _Wish(spec, language, pace, auto_fallback)
+            self._wish = self._asked = _Wish(spec, language, pace, auto_fallback)
             self._instead = {}
             arguments = (Meeting(folder), self._end)
             self._thread = threading.Thread(target=self._run, args=arguments, name="captions", daemon=True)
@@ -121,13 +122,17 @@ class Captions:
 
         Returns at once. The arguments are those of `start`. While `spec` is None there are no captions, and the model
         goes; what is said meanwhile is transcribed after the stop. A model that had too little memory before is not
-        tried again: what took over from it goes on, with the new options.
+        tried again: what took over from it goes on, with the new options. Captions that were given up are tried again.
         """
+        asked = _Wish(spec, language, pace, auto_fallback)
         with self._lock:
+            if self._wish is None or asked == self._asked:
+                return
+            self._asked = asked
             while spec is not None and (smaller := self._instead.get((spec.engine, spec.model))) is not None:
                 spec = replace(smaller, options=spec.options)
-            wish = _Wish(spec, language, pace, auto_fallback)
-            if self._wish is not None and wish != self._wish:
+            wish = replace(asked, spec=spec)
+            if wish != self._wish:
                 self._wish = wish
                 self._turn.set()
 
@@ -198,13 +203,17 @@ class Captions:
             except CancelledError:
                 if end.is_set() or not turn.own:
                     raise
-            except (MemoryLimitError, WorkerDiedError) as error:
+            except StorageError:
+                raise  # where captions are written nothing can be, whoever makes them
+            except SottoError as error:
                 if self._fell_back(meeting, wish, error):
                     continue
                 restarts += 1
-                if restarts > _RESTARTS or not isinstance(error, WorkerDiedError):
-                    raise
-                _log.warning("the speech process died while following; starting it again", exc_info=True)
+                if restarts <= _RESTARTS and isinstance(error, WorkerDiedError):
+                    _log.warning("the speech process died while following; starting it again", exc_info=True)
+                    continue
+                restarts = 0
+                self._give_up(wish, error)
 
     def _next(self, end: threading.Event) -> tuple[_Wish, Interrupt]:
         """How captions are to be from now on, and what tells that this has changed."""
@@ -227,6 +236,13 @@ class Captions:
                 self._wish = replace(wish, spec=smaller)
         self._emit(FellBack("stt", wish.spec.label, smaller.label, error.message, meeting.folder))
         return True
+
+    def _give_up(self, wish: _Wish, error: SottoError) -> None:
+        """There are no captions before somebody wants them in another way."""
+        with self._lock:
+            if self._wish == wish:
+                self._wish = replace(wish, spec=None)
+        self._emit(no_captions(error))
 
     def _follow(self, meeting: Meeting, live: JsonLines, wish: _Wish, turn: threading.Event) -> None:
         reached = position(meeting.live)

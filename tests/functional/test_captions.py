@@ -227,6 +227,19 @@ def test_a_model_that_is_not_there_costs_the_captions_only(house: Callable[..., 
     assert "morning" in as_text(read_segments(here.meeting.transcript))
 
 
+def test_captions_that_were_given_up_come_back_with_another_wish(house: Callable[..., House]) -> None:
+    here = house(captions_engine="whisper:tiny")
+    captions, plan = here.services.captions, here.services.plan
+    here.services.start_recording()
+    until(lambda: any(isinstance(event, Failed) for event in here.events))
+    captions.change(plan.captions, plan.language, plan.pace, plan.auto_fallback)  # nobody wants anything else
+    captions.change(EngineSpec("moonshine", "tiny-en"), "en")
+    until(lambda: here.captions() >= 2)
+    here.finish()
+    assert len([event for event in here.events if isinstance(event, Failed)]) == 1, "it was tried again for nothing"
+    check_spans(here.meeting)
+
+
 def test_a_folder_that_goes_while_another_writes_the_captions_is_told(tmp_path: Path) -> None:
     events: list[Event] = []
     stt = HostedModel("stt", events.append)
