@@ -267,7 +267,7 @@ class Pipeline:
             return False
         finally:
             self.progress = None
-            self._note_memory(meeting, stage)
+            self._note_memory(meeting, stage, outcome)
         self._tell(meeting, stage, "done", detail)
         return True
 
@@ -372,13 +372,14 @@ class Pipeline:
             result = worker.call("archive", args, on_progress=self._watch("archive"), cancel=self._cancel)
         return str(result["detail"])
 
-    def _note_memory(self, meeting: Meeting, stage: Stage) -> None:
-        """A checkpoint in memory.jsonl: what is held at the end of a stage, and the most that was held so far."""
+    def _note_memory(self, meeting: Meeting, stage: Stage, outcome: Outcome) -> None:
+        """A checkpoint in memory.jsonl: what is held at the end of a stage, the most so far, and who gave up."""
         snapshot = self._peak.snapshot
         if snapshot is None or not self._now.memory_report:
             return
         peaks = {component.name: round(component.peak, 1) for component in snapshot.components}
         record = log_record(snapshot) | {"checkpoint": stage, "peak_mb": peaks | {"Total": round(self._peak.pss_mb, 1)}}
+        record |= {"gave_up": [words(fell) for fell in outcome.fell_back]} if outcome.fell_back else {}
         try:
             with JsonLines(meeting.memory) as file:
                 file.append(record)

@@ -53,6 +53,8 @@ _MOST_OF_A_CORE = 0.004
 """The kernel walks through all pages of a process to tell what it holds: 6 ms for each GB. Where that is much, it is
 measured less often."""
 _PEAK_SECONDS = 0.25
+_MOST_FOR_A_PEAK = 0.02
+"""The same while only the peak of a job is sought: that is over soon, and a look too few would miss it."""
 _JOIN_SECONDS = 5.0
 _PROCESS, _TRANSCRIBE = "process", "transcribe"
 
@@ -239,7 +241,8 @@ class MemoryMonitor:
         """Seconds to the next measurement; None where the settings want none before something happens."""
         settings = self._settings
         if settings is None:
-            return min(self._interval, _WATCHED_SECONDS) if self._watched else self._interval
+            wanted = min(self._interval, _WATCHED_SECONDS) if self._watched else self._interval
+            return max(wanted, min(self._costs) / _MOST_FOR_A_PEAK)
         if not settings.enable_monitoring and not self.diary.loaded:
             return None
         pressed = self.latest is not None and self.latest.pressure in (Pressure.HIGH, Pressure.CRITICAL)

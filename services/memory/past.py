@@ -50,6 +50,7 @@ class MeetingMemory:
         pressures: How many measurements fell on each level of pressure.
         lowest_mb: The least that was available on the machine; None where it is not known.
         named: The last checkpoints and operations, in order, as they stand in the file.
+        gave_up: Which models were short of memory, and which went on, as sentences.
     """
 
     name: str
@@ -60,6 +61,7 @@ class MeetingMemory:
     pressures: dict[str, int] = field(default_factory=dict)
     lowest_mb: float | None = None
     named: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_MOST_NAMED))
+    gave_up: list[str] = field(default_factory=list)
 
 
 def meeting_memory(meeting: Meeting) -> MeetingMemory:
@@ -82,6 +84,9 @@ def meeting_memory(meeting: Meeting) -> MeetingMemory:
 def _take(told: MeetingMemory, record: Mapping[str, Any]) -> None:
     if "checkpoint" in record or "operation" in record:
         told.named.append(dict(record))
+    for said in _sentences(record.get("gave_up")):
+        if said not in told.gave_up and len(told.gave_up) < _MOST_NAMED:
+            told.gave_up.append(said)
     for name, mb in _figures(record.get("peak_mb")).items():
         known = told.components.setdefault(name, Figures())
         known.peak = max(known.peak, mb)
@@ -111,6 +116,10 @@ def _figures(value: object) -> dict[str, float]:
     }
 
 
+def _sentences(value: object) -> list[str]:
+    return [one_line(each, 400) for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def past_sections(told: MeetingMemory) -> list[Section]:
     """The report of a meeting, in the order in which it is read."""
     names = [*(name for name in told.components if name != TOTAL), *(TOTAL for _ in told.components.keys() & {TOTAL})]
@@ -121,15 +130,23 @@ def past_sections(told: MeetingMemory) -> list[Section]:
     lines = [f"{told.measurements} measurements from {told.first} to {told.last}."] if told.measurements else []
     if told.lowest_mb is not None:
         lines.append(f"At least {told.lowest_mb:,.0f} MB were available on the machine.")
-    short = sum(count for level, count in told.pressures.items() if level in ("High", "Critical"))
     found = [Section("Components", (("Component", "Peak MB", "Mean MB", "Last MB"), *rows), tuple(lines))]
     found += _named(told)
+    found += [Section("Smaller models", (), tuple(told.gave_up))] * bool(told.gave_up)
+    return [*found, Section("Suggestions", (), tuple(_advice(told)))]
+
+
+def _advice(told: MeetingMemory) -> list[str]:
+    short = sum(count for level, count in told.pressures.items() if level in ("High", "Critical"))
     advice = [
         f"Memory was short at {short} of {told.measurements} measurements: choose a smaller preset, `sotto --preset "
         "conservative`, or a smaller model."
     ] * bool(short)
-    found.append(Section("Suggestions", (), tuple(advice) or ("Memory was never short. Nothing has to be done.",)))
-    return found
+    advice += [
+        "A model was short of memory: allow it more (`[memory] max_stt_mb`, `max_llm_mb`, `max_total_mb`), or choose "
+        "the smaller one from the start."
+    ] * bool(told.gave_up)
+    return advice or ["Memory was never short. Nothing has to be done."]
 
 
 def _named(told: MeetingMemory) -> list[Section]:
@@ -166,4 +183,5 @@ def past_json(told: MeetingMemory) -> dict[str, Any]:
         "pressure": told.pressures,
         "lowest_available_mb": told.lowest_mb,
         "named": list(told.named),
+        "gave_up": told.gave_up,
     }

@@ -39,6 +39,10 @@ def test_it_is_said_and_told(
     assert result["stt"] == "moonshine:tiny-en"
     assert result["warnings"]
     assert result["chunks"] >= len(result["segments"]) // 2 > 0
+    report = sotto("report", result["meeting"])
+    assert "faster-whisper:small gave up: " in report.out
+    assert "A model was short of memory: allow it more" in report.out
+    assert "Memory was never short" not in report.out
     assert result["peak_mb_per_hour"] == pytest.approx(result["peak_pss_mb"] / result["duration_s"] * 3600, rel=0.01)
 
 

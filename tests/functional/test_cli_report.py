@@ -184,12 +184,15 @@ def test_the_report_of_a_meeting_is_what_its_folder_has_kept(tmp_path: Path) -> 
             })  # fmt: skip
         file.append({"time": "t", "operation": "transcribe", "seconds": 3.0, "peak_mb": {"STT": 320.0, "Total": 370.0}})
         file.append({"pss_mb": "\x1b[2J", "total_mb": None, "peak_mb": [], "checkpoint": "\x1b[31mred"})
+        file.append({"checkpoint": "summarize", "gave_up": ["big gave up: \x1b[2Jtoo much. small went on.", 7]})
+        file.append({"checkpoint": "archive", "gave_up": "all"})
     told = one(sotto("report", meeting.folder, "--json"))
     assert told["measurements"] == 3
     assert told["components"]["Total"] == {"peak_mb": 370.0, "average_mb": 120.0, "last_mb": 60.0}
     assert told["components"]["STT"]["peak_mb"] == 320.0
     assert told["lowest_available_mb"] == 650.0
     assert told["pressure"] == {"Low": 2, "High": 1}
+    assert len(told["gave_up"]) == 1
     text = sotto("report", meeting.folder).out
     assert "transcribe" in text
     assert "Memory was short at 1 of 3 measurements" in text
