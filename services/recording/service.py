@@ -30,6 +30,7 @@ class RecordingService:
         self.latest: RecordingStatus | None = None
         self._emit = emit
         self._lock = threading.Lock()
+        self._ordering_chunks = threading.Lock()
         self._thread: threading.Thread | None = None
         self._launch: Launch | None = None
         self._client: RecorderClient | None = None
@@ -102,7 +103,17 @@ class RecordingService:
         """Write the recording in files of another length, from the next one on. Nothing happens when there is none."""
         with self._lock:
             self._chunk_seconds = seconds
-        self._tell(Order("chunk", seconds))
+            running = self._client
+        if running is not None:
+            threading.Thread(target=self._order_chunks, args=(running,), name="chunk", daemon=True).start()
+
+    def _order_chunks(self, running: RecorderClient) -> None:
+        """Order the last length that was wanted; a thread that comes later finds nothing left to order."""
+        with self._ordering_chunks:
+            with self._lock:
+                seconds, self._chunk_seconds = self._chunk_seconds, None
+            if seconds is not None:
+                self._order(running, Order("chunk", seconds))
 
     def _tell(self, order: Order) -> None:
         with self._lock:

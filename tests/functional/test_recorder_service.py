@@ -12,6 +12,7 @@ import pytest
 from services import paths
 from services.errors import AudioFileError, CancelledError, RecorderBusyError, RecorderError, StorageError
 from services.events import Event, Failed, RecordingStarted, RecordingStopped
+from services.library.meeting import Meeting
 from services.recording.chunks import chunk_path
 from services.recording.service import RecordingService
 from tests.functional.recordings import file_of, noise, request
@@ -108,6 +109,22 @@ def test_a_closed_app_leaves_the_recorder_and_the_next_one_takes_it_up(home: Pat
     second.stop()
     again.wait_for(RecordingStopped)
     second.close()
+
+
+def test_of_many_wishes_for_the_length_of_files_the_last_one_holds(home: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    service = RecordingService(heard)
+    service.start(request(home, file_of(tmp_path, noise(60)), chunk_seconds=1.0))
+    heard.wait_for(RecordingStarted)
+    for seconds in (7.0, 3.0, 9.0, 4.0, 8.0, 2.0):
+        service.use_chunks(seconds)
+    until(lambda: service.latest is not None and service.latest.seconds > 6)
+    service.stop()
+    stopped = heard.wait_for(RecordingStopped)
+    assert isinstance(stopped, RecordingStopped)
+    meeting = Meeting(stopped.meeting)
+    assert meeting.info()["chunk_changes"][-1][1] == 2 * 16000, "another one came last"
+    service.close()
 
 
 class SlowRecorder:
