@@ -9,7 +9,7 @@ beside it that it shares audio with, and on no other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from services.transcription.engine import Piece
@@ -144,10 +144,17 @@ def _sew(held: _Held, lines: list[Line], window: Stretch) -> tuple[list[Line], l
     found = join(before[skipped:], after[:sought], middle, timed)
     left, right = skipped + found.left, found.right
     ending = ending_of(after[right - 1]) if found.common else _ending(before, left, after[right:])
-    kept = _first_words(held.lines, left, middle, ending)
+    # A window may be shorter than what it shares at both ends: then the next seam begins before this one ends.
+    latest = window.end - window.continued
+    kept = [_begun_by(line, latest) for line in _first_words(held.lines, left, middle, ending)]
     if not kept:
         return [], lines
     return kept, _without_first_words(lines, right, middle, kept[-1].piece.start)
+
+
+def _begun_by(line: Line, at: float) -> Line:
+    """`line`, which begins at `at` at the latest."""
+    return line if line.piece.start <= at else replace(line, piece=replace(line.piece, start=at))
 
 
 def _ending(before: Sequence[Token], left: int, rest: Sequence[Token]) -> str | None:

@@ -83,6 +83,7 @@ def report(measured: list[tuple[float, MemorySnapshot]], length: float) -> bool:
     """Print what came out; returns whether every goal is met."""
     settled = [(at, snapshot) for at, snapshot in measured if at >= min(_SETTLED_SECONDS, measured[-1][0] / 2)]
     print(f"{measured[-1][0] / 60:.0f} minutes, {len(measured)} measurements, recorded {length / 60:.1f} minutes")
+    _course(measured)
     met = [length >= measured[-1][0] - _STOP_SECONDS]
     print(f"{'':<12}{'start':>9}{'end':>9}{'most':>9}{'slope':>13}")
     names = {component.name for _, snapshot in measured for component in snapshot.components}
@@ -99,6 +100,15 @@ def report(measured: list[tuple[float, MemorySnapshot]], length: float) -> bool:
     print(f"all together at most {most:.1f} MB: goal {_MOST_MB:.0f} MB {'met' if met[-1] else 'MISSED'}")
     print(f"nothing lost of the recording: {'met' if met[0] else 'MISSED'}")
     return all(met)
+
+
+def _course(measured: list[tuple[float, MemorySnapshot]]) -> None:
+    """Print what each component held of its own, a dozen times: a plateau and a slope have different figures here."""
+    names = sorted({component.name for _, snapshot in measured for component in snapshot.components})
+    print(f"{'minute':<12}" + "".join(f"{name:>12}" for name in names) + "   MB of memory that is its own")
+    for at, snapshot in measured[:: max(1, len(measured) // 12)]:
+        print(f"{at / 60:<12.1f}" + "".join(f"{_held(snapshot, name).private:>12.1f}" for name in names))
+    print()
 
 
 def _held(snapshot: MemorySnapshot, name: str) -> MemoryUsage:

@@ -148,6 +148,15 @@ def anything(draw: st.DrawFn) -> list[tuple[Span, list[Piece]]]:
     return windows
 
 
+def test_a_window_that_is_all_overlap_changes_no_order() -> None:
+    seams = Seams()
+    out = seams.feed(0, "", Span(2.0, 13.0, 0.0, 3.5), [Piece(11.0, 11.0, "early")])
+    out += seams.feed(1, "", Span(9.5, 13.5, 3.5, 1.0), [])
+    assert seams.since == 12.5
+    out += seams.feed(2, "", Span(12.5, 13.5, 1.0, 0.0), [Piece(0.0, 0.0, "late")])
+    assert [(one.piece.start, one.piece.text) for one in out] == [(12.5, "early"), (12.5, "late")]
+
+
 @settings(max_examples=300, deadline=None)
 @given(anything())
 def test_what_comes_out_is_in_order_and_whole(windows: list[tuple[Span, list[Piece]]]) -> None:
