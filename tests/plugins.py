@@ -8,7 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
+import psutil
 import pytest
+
+_AT_ONCE = 1.5
+"""So many tests for each processor: a third of their time they wait, for a device that plays at its pace or a process."""
 
 _recorded = pytest.StashKey[int]()
 
@@ -28,6 +32,10 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} must not be skipped here (SOTTO_REQUIRE_AUDIO=1): {reason}"
     return report
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return max(1, round(_AT_ONCE * (psutil.cpu_count() or 1)))
 
 
 class _Count:

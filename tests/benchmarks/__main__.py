@@ -10,6 +10,7 @@ import sys
 
 ALL = (
     "screen",
+    "screens",
     "memory",
     "monitor",
     "wer",

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,13 @@ from tests.unit.left_meetings import cut_off
 from tui.actions import BY_ID
 from tui.app import SottoApp
 
+SCREENS = (
+    ("help", "palette", "models", "theme"),
+    ("open", "export", "speakers"),
+    ("finish", "settings", "memory_details"),
+)
+"""All screens there are beside the main one, by the actions that open them; each group fits one process."""
+
 _WARM_LINES = 500
 _BATCH = 50
 _WARM_TIMES = 5
@@ -41,6 +49,21 @@ _WORDS = "These are the words that somebody says at a quite usual length in a me
 
 _drawn: WeakSet[object] = WeakSet()
 """The widgets of all screens that were opened, and what keeps their lines, as long as anything holds them."""
+
+
+def measured(home: Path, *arguments: str, seconds: float) -> dict[str, Any]:
+    """Run this module as a program whose data lie in `home`, for so long at most; returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.functional.screen_memory", *arguments],
+        env=os.environ | {"SOTTO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def held() -> dict[str, float]:
