@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 _AT_ONCE = 1.5
-"""So many tests for each processor: a third of their time they wait, for a device that plays at its pace or a process."""
+"""So many for each processor: a third of their time tests wait, for a device that plays at its pace or a process."""
 
 _recorded = pytest.StashKey[int]()
 
