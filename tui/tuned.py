@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from textual import work
+from textual.timer import Timer
 
 from services.errors import SottoError, StorageError
 from services.events import SettingsChanged
@@ -29,11 +30,17 @@ LADDER: tuple[PresetName, ...] = ("conservative", "balanced", "performance")
 """The presets that one key goes through; low memory has a key of its own."""
 
 
+_GOING_THROUGH_SECONDS = 0.5
+"""Who goes through the presets by their key wants to be told the one that it ends on, not a pile of all of them."""
+
+
 class TunedApp(WrittenApp):
     """The actions around memory and settings."""
 
     _preset = ""
     """Title of the preset that was told last."""
+    _telling: Timer | None = None
+    """Tells the preset when nobody goes on to the next one."""
 
     @work(thread=True)
     def action_unload(self) -> None:
@@ -126,9 +133,14 @@ class TunedApp(WrittenApp):
         if isinstance(self.screen, Dialog) and self.screen.hears(event):
             return
         if event.preset != self._preset:
-            preset = self.settings.preset
-            self.notify(preset.why, title=preset.title, markup=False)
+            if self._telling is not None:
+                self._telling.stop()
+            self._telling = self.set_timer(_GOING_THROUGH_SECONDS, self._tell_preset)
         self._preset = event.preset
+
+    def _tell_preset(self) -> None:
+        preset = self.settings.preset
+        self.notify(preset.why, title=preset.title, markup=False)
 
 
 def optimized(result: Optimization) -> str:

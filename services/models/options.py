@@ -19,7 +19,6 @@ class EngineOptions:
         beam: How many hypotheses are followed at the same time; 1 is greedy.
         batch: So many windows are worked on at once; more takes more memory.
         window_s: Longest window in seconds; 0 leaves it to the engine.
-        threads: Of the processor; 0 leaves it to the engine.
         vocabulary: Names and terms that are likely to be said.
         speakers: People in one channel are told apart.
         url: Base address of a remote engine, up to and with `/v1`.
@@ -30,7 +29,6 @@ class EngineOptions:
     beam: int = 5
     batch: int = 1
     window_s: float = 0.0
-    threads: int = 0
     vocabulary: tuple[str, ...] = ()
     speakers: bool = False
     url: str = ""

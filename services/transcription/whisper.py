@@ -102,7 +102,7 @@ class Whisper:
         _check_files(self._folder)
         device = "cuda" if _library("ctranslate2").get_cuda_device_count() else "cpu"
         compute = _compute_type(self._options.compute, device)
-        threads = self._options.threads or min(_MOST_THREADS, cores())
+        threads = min(_MOST_THREADS, cores())
         try:
             self._model = _library("faster_whisper").WhisperModel(
                 str(self._folder),

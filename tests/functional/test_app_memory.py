@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services import paths, sample
-from services.events import FellBack, MemoryAlerted, ModelChanged, Optimized, RecordingStarted
+from services.events import FellBack, MemoryAlerted, ModelChanged, Optimized, RecordingStarted, SettingsChanged
 from services.lifecycle import ModelState
 from services.memory.alert import MemoryAlert, Severity
 from services.memory.optimization import Optimization
@@ -106,7 +106,7 @@ async def test_keys_go_through_the_presets_and_switch_low_memory() -> None:
             await pilot.pause()
             seen.append(app.services.settings.preset.name)
         assert seen == ["performance", "conservative", "balanced"]
-        assert "Conservative: " in toasts(app)
+        await until(pilot, lambda: "Balanced: " in toasts(app))
         await pilot.press("L")
         await tick(app, pilot)
         assert app.services.in_force.memory.max_total_mb == 500.0
@@ -117,6 +117,14 @@ async def test_keys_go_through_the_presets_and_switch_low_memory() -> None:
         await tick(app, pilot)
         assert app.services.settings.preset.name == "balanced"
         assert "Low memory" not in screen_text(app).splitlines()[-2]
+
+
+async def test_of_presets_that_are_gone_through_the_last_one_is_told() -> None:
+    async with running() as (app, pilot):
+        for title in ("Performance", "Conservative", "Performance"):
+            app.settings_changed(SettingsChanged(title, ("memory.preset",)))
+        await until(pilot, lambda: "Balanced: " in toasts(app))
+        assert toasts(app).count("Balanced: ") == 1
 
 
 async def test_unload_gives_back_what_nobody_uses(tmp_path: Path) -> None:
