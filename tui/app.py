@@ -330,7 +330,8 @@ class SottoApp(CommandsApp):
         for small in self.main.query(TooSmall):
             small.show(self.situation, self.figures)
         for screen in self.screen_stack:
-            if isinstance(screen, Dialog) and screen.is_mounted:
+            # One that is being closed while the app ends is still mounted, and its widgets are gone already.
+            if isinstance(screen, Dialog) and screen.is_mounted and screen.query(StatusLine):
                 screen.learn()
 
     def on_panel_chosen(self, message: Panel.Chosen) -> None:

@@ -192,6 +192,15 @@ async def test_quit_while_processing_asks() -> None:
         assert app.return_value == 0
 
 
+async def test_news_do_not_hurt_a_dialog_that_is_being_closed(tmp_path: Path) -> None:
+    async with running((80, 24)) as (app, pilot):
+        await quit_while_recording(app, pilot, make_meeting(tmp_path))
+        await app.screen.remove_children()
+        app.handle(RecordingStarted(tmp_path / "another", "Another"))  # it would raise in the app
+        assert app.situation.title == "Another"
+        await pilot.press("escape")
+
+
 async def test_escape_cancels_the_processing_after_a_question() -> None:
     async with running((80, 24)) as (app, pilot):
         cancelled: list[bool] = []
