@@ -17,6 +17,8 @@ from services.settings import MemorySettings
 
 NEAR_LIMIT = 0.9
 """From this share of its limit on, a component is near it."""
+LIMIT = "limit"
+"""Begins the key of an alert about the limit of a component."""
 _SLACK_PERCENT = 3.0
 """Pressure is over when it is so many points of the machine's memory below the threshold."""
 _SLACK_SHARE = 0.05
@@ -85,7 +87,7 @@ def _pressure(snapshot: MemorySnapshot, settings: MemorySettings, raised: Raised
 def _limit(component: ComponentMemory, raised: Raised) -> Iterator[MemoryAlert]:
     if not component.limit or not component.running:
         return
-    key, share = f"limit {component.name}", component.usage.pss / component.limit
+    key, share = f"{LIMIT} {component.name}", component.usage.pss / component.limit
     severity = _severity(share, NEAR_LIMIT, 1.0, raised.get(key), _SLACK_SHARE)
     if severity is None:
         return

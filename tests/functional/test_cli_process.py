@@ -206,6 +206,23 @@ def test_an_interrupted_run_keeps_what_it_has_and_can_be_finished(home: Path, lo
     assert Meeting(folder).stage("transcribe") == "skipped"
 
 
+def test_another_terminal_sees_what_it_takes_and_what_is_wrong_is_told(
+    home: Path, long_speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOTTO_MEMORY_MAX_STT_MB", "20000")
+    monkeypatch.setenv("SOTTO_MEMORY_OWN_WARNING_MB", "1")
+    with start(["process", long_speech, "--summary", "none"]) as running:
+        while not _started_writing(home):
+            assert running.poll() is None
+        (seen,) = sotto("monitor", running.pid, "--once", "--json").objects
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate()
+    components = {component["name"]: component for component in seen["components"]}
+    assert components["STT"]["limit_mb"] == 20000
+    assert next(model for model in seen["models"] if model["model"] == "stt")["engine"] == "moonshine:tiny-en"
+    assert "MB without its models; 1 MB are its warning. Close other programs" in err
+
+
 def test_a_killed_speech_process_is_told_and_leaves_nothing_running(
     home: Path, long_speech: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

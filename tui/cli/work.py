@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from services.errors import CancelledError, SottoError, StorageError
-from services.events import Event, FellBack, SegmentReady, StageChanged
+from services.events import Event, FellBack, MemoryAlerted, SegmentReady, StageChanged
 from services.fallback import words
 from services.library.meeting import Meeting
 from services.library.moments import Moment, read_moments
 from services.library.names import names_of, read_transcript, with_names
 from services.library.segments import Segment, as_text
 from services.library.unfinished import is_meeting
+from services.memory.alert import MemoryAlert, Severity
+from services.memory.monitor import MemoryMonitor
+from services.memory.rules import LIMIT
 from services.modelroom import ModelRoom
 from services.pipeline import Outcome, Pipeline, Plan
 from services.plans import obstacles, plan_of
@@ -32,6 +35,7 @@ from tui.cli.signals import interrupted_by
 from tui.entries import NOTE
 
 _TICK_SECONDS = 0.5
+_SHORT = "Close other programs; or end this (Ctrl-C) and go on with `-l`, which takes less: what is finished stays."
 
 
 def settings_for(arguments: Namespace) -> Settings:
@@ -73,8 +77,10 @@ class Work:
         self._transcribing = False
         self._batch: int | None = None
         self._held: list[Segment] = []
-        room = ModelRoom(self._show, chosen.memory.model_copy(update={"idle_seconds": 0.0}))  # a command ends at once
-        self.pipeline = Pipeline(room.stt, room.llm, room.residency, self._show)
+        self._memory: MemoryMonitor | None = None
+        self._settings = chosen.memory.model_copy(update={"idle_seconds": 0.0})  # a command ends at once
+        self._room = room = ModelRoom(self._tell, self._settings)
+        self.pipeline = Pipeline(room.stt, room.llm, room.residency, self._tell)
 
     def check(self, sources: Iterable[Path]) -> None:
         """See that everything is here that writing up `sources` takes.
@@ -98,7 +104,7 @@ class Work:
         """
         cancel = threading.Event()
         work = self.pipeline.process_in_turn if in_turn else self.pipeline.process
-        with _ticking(self.pipeline), interrupted_by(cancel.set):
+        with _ticking(self.pipeline), self._measured(), interrupted_by(cancel.set):
             outcome = work(source, self.plan, cancel)
         if self._json:
             say_json(self.describe(outcome) | (extra or {}))
@@ -134,9 +140,32 @@ class Work:
             "fell_back": [_fell_back(fell) for fell in outcome.fell_back],
         }
 
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        """Keep what it takes, tell what is wrong with that, and let other terminals see it (`sotto monitor`)."""
+        models = (self._room.stt, self._room.llm)
+        monitor = MemoryMonitor(
+            emit=self._show, facts=lambda: {model.name: model.facts for model in models}, publish=True
+        )
+        monitor.configure(self._settings)
+        monitor.start()
+        self._memory = monitor
+        try:
+            yield
+        finally:
+            self._memory = None
+            monitor.close()
+
+    def _tell(self, event: Event) -> None:
+        if self._memory is not None:
+            self._memory.tell(event)
+        self._show(event)
+
     def _show(self, event: Event) -> None:
         if isinstance(event, FellBack):
             note(words(event))
+        elif isinstance(event, MemoryAlerted):
+            _warn(event.alert)
         if self._json:
             return
         match event:
@@ -190,6 +219,12 @@ class Work:
             moment = self._moments.popleft()
             if moment.kind != "warning":
                 say(f"[{clock(moment.at_s)}] {f'{NOTE} {moment.words}' if moment.personal else f'({moment.words})'}")
+
+
+def _warn(alert: MemoryAlert) -> None:
+    """Tell what is wrong with the memory; what helps in the app has keys, which a command has not."""
+    if not alert.resolved and alert.severity is not Severity.INFO:
+        note(f"{alert.message} {alert.recommendation if alert.key.startswith(LIMIT) else _SHORT}")
 
 
 def _is_transcribed(source: Path) -> bool:
