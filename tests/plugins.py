@@ -34,6 +34,7 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist has one of its own
 def pytest_xdist_auto_num_workers() -> int:
     return max(1, round(_AT_ONCE * (psutil.cpu_count() or 1)))
 
