@@ -10,6 +10,8 @@ Everything goes by frames and by fixed steps of them, so how the stream was cut 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -213,6 +215,7 @@ class EchoGate:
         powers = [spectrum.feed(part) for spectrum, part in zip(self._spectra, frames, strict=True)]
         self._frames = [np.concatenate(pair) for pair in zip(self._frames, frames, strict=True)]
         self._said = [np.concatenate(pair) for pair in zip(self._said, said, strict=True)]
+        given = [self._give(0)]  # nothing, of the right shape
         at = 0
         while at < count:
             take = min(count - at, _STEP - self._seen % _STEP)
@@ -220,9 +223,11 @@ class EchoGate:
                 way.add(near[at : at + take], far[at : at + take])
             at, self._seen = at + take, self._seen + take
             self._judge(self._seen - self._ahead)
+            given.append(self._give(self._judged - _AROUND))  # by what is known now, however long the block is
             if self._seen % _STEP == 0:
                 self._learn()
-        return self._give(self._judged - _AROUND)
+        due, probabilities = zip(*given, strict=True)
+        return _joined(due), _joined(probabilities)
 
     def flush(self) -> tuple[list[Samples], list[Samples]]:
         """What was held back; the stream is over."""
@@ -276,6 +281,11 @@ class EchoGate:
         into_first, into_second = ((way.late, round(way.likeness, 2)) for way in self._ways)
         even = np.abs(one - other) < _LOUDER_DB
         return np.where(even, into_first >= into_second, one < other)
+
+
+def _joined(parts: Sequence[list[Samples]]) -> list[Samples]:
+    """For each channel, its parts as one."""
+    return [np.concatenate(own) for own in zip(*parts, strict=True)]
 
 
 def _decibels(power: Bands) -> Bands:
