@@ -142,10 +142,12 @@ async def _settle(app: SottoApp, pilot: AppPilot) -> None:
     A screen that has sent something to a thread lives until that is done; one that is kept for good is not waited for.
     """
     deadline = time.monotonic() + _LINGER_SECONDS
-    while held()["drawn"] and time.monotonic() < deadline:
-        await pilot.pause(0.2)
-    await pilot.pause()
-    screen_text(app)
+    while True:
+        await pilot.pause()
+        screen_text(app)
+        if not held()["drawn"] or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.2)
     app.services.caches.drop()  # free pages of the heap are nobody's
 
 
