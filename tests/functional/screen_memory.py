@@ -42,7 +42,7 @@ _BATCH = 50
 _WARM_TIMES = 5
 """What is made once and stays is there by then: styles, bytecode, caches with a limit."""
 
-_LINGER_SECONDS = 10.0
+_MOMENT_SECONDS, _LINGER_SECONDS = 1.0, 10.0
 
 _WORDS = "These are the words that somebody says at a quite usual length in a meeting about money."
 
@@ -115,10 +115,10 @@ async def opening(times: int, actions: Sequence[str]) -> dict[str, Any]:
         for action in actions:
             await _open(app, action, _WARM_TIMES)
         for action in actions:
-            await _settle(app, pilot)
+            await _settle(app, pilot, 0, _MOMENT_SECONDS)
             before = held()
             await _open(app, action, times)
-            await _settle(app, pilot)
+            await _settle(app, pilot, before["drawn"], _LINGER_SECONDS)
             grown[action] = _grown(before)
     return grown
 
@@ -136,16 +136,17 @@ async def _open(app: SottoApp, action: str, times: int) -> None:
         await _met(lambda: len(app.screen_stack) == 1 and not opened.is_running)  # noqa: B023 - called here only
 
 
-async def _settle(app: SottoApp, pilot: AppPilot) -> None:
+async def _settle(app: SottoApp, pilot: AppPilot, left: float, seconds: float) -> None:
     """Let everything come to an end, and the main screen be drawn: what it keeps of that counts each time.
 
-    A screen that has sent something to a thread lives until that is done; one that is kept for good is not waited for.
+    The last screen with a line to type in lives on until there is another one, and one that has sent something to a
+    thread until that is done; what is kept for good is not waited for longer than `seconds`.
     """
-    deadline = time.monotonic() + _LINGER_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         await pilot.pause()
         screen_text(app)
-        if not held()["drawn"] or time.monotonic() > deadline:
+        if held()["drawn"] <= left or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.2)
     app.services.caches.drop()  # free pages of the heap are nobody's

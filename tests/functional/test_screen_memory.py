@@ -30,5 +30,5 @@ def test_screens_that_were_left_leave_nothing_behind(tmp_path: Path, screens: tu
     found = measured(tmp_path, "open", str(TIMES), *screens, seconds=_SECONDS)
     assert tuple(found) == screens
     for action, grown in found.items():
-        assert grown["drawn"] == 0, (action, grown)
+        assert grown["drawn"] <= 0, (action, grown)  # one that was left before may have gone meanwhile
         assert grown["mb"] < _HEAP_MB.get(action, 3), (action, grown)
