@@ -115,11 +115,10 @@ async def opening(times: int, actions: Sequence[str]) -> dict[str, Any]:
         for action in actions:
             await _open(app, action, _WARM_TIMES)
         for action in actions:
-            await _settle(app, pilot, 0, _MOMENT_SECONDS)
-            before = held()
+            before = await _settled(app, pilot, 0, _MOMENT_SECONDS)
             await _open(app, action, times)
-            await _settle(app, pilot, before["drawn"], _LINGER_SECONDS)
-            grown[action] = _grown(before)
+            after = await _settled(app, pilot, before["drawn"], _LINGER_SECONDS)
+            grown[action] = {what: after[what] - before[what] for what in after}
     return grown
 
 
@@ -136,7 +135,7 @@ async def _open(app: SottoApp, action: str, times: int) -> None:
         await _met(lambda: len(app.screen_stack) == 1 and not opened.is_running)  # noqa: B023 - called here only
 
 
-async def _settle(app: SottoApp, pilot: AppPilot, left: float, seconds: float) -> None:
+async def _settled(app: SottoApp, pilot: AppPilot, left: float, seconds: float) -> dict[str, float]:
     """Let everything come to an end, and the main screen be drawn: what it keeps of that counts each time.
 
     The last screen with a line to type in lives on until there is another one, and one that has sent something to a
@@ -146,10 +145,12 @@ async def _settle(app: SottoApp, pilot: AppPilot, left: float, seconds: float) -
     while True:
         await pilot.pause()
         screen_text(app)
-        if held()["drawn"] <= left or time.monotonic() > deadline:
+        drawn = held()["drawn"]
+        if drawn <= left or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.2)
     app.services.caches.drop()  # free pages of the heap are nobody's
+    return held() | {"drawn": drawn}
 
 
 async def _met(condition: Callable[[], bool]) -> None:
