@@ -220,8 +220,8 @@ def test_a_limit_below_the_need_of_a_model_leads_to_a_smaller_one(
 def test_a_model_that_takes_more_than_it_may_gives_way_to_a_smaller_one(
     house: Callable[..., House], install: Callable[..., None]
 ) -> None:
-    install("base", LARGE_AS_TINY)
-    here = house("whisper:base", max_stt_mb=245)
+    install("base", replace(LARGE_AS_TINY, width=512, encoder_layers=5, decoder_layers=5))
+    here = house("whisper:base", max_stt_mb=300)  # the built-in one takes 210 to 250, as much as others share with it
     # Both are let in by what they are believed to take: the one takes more.
     assert here.plan.stt.options is not None
     options = replace(here.plan.stt.options, batch=1)
@@ -233,7 +233,7 @@ def test_a_model_that_takes_more_than_it_may_gives_way_to_a_smaller_one(
     # How far the one comes before it takes too much is its own affair: the other one writes the rest.
     assert any("website" in segment.text for segment in transcript(outcome))
     reasons = [event.reason for event in here.events if isinstance(event, ModelChanged) and event.new == "Unloaded"]
-    assert any("245 MB" in reason for reason in reasons), reasons
+    assert any("300 MB" in reason for reason in reasons), reasons
 
 
 def test_without_a_smaller_one_the_same_is_tried_once_more(
