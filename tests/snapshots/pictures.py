@@ -22,7 +22,11 @@ _CAPTIONS_SECONDS = 48.0
 
 
 async def take(folder: Path) -> None:
-    overrides = {"recording": {"sources": ("file:meeting.opus",)}, "screen": {"theme": "sotto-dark"}}
+    overrides = {
+        "recording": {"sources": ("file:meeting.opus",)},
+        "screen": {"theme": "sotto-dark"},
+        "memory": {"preset": "conservative"},  # of the machines that most of our readers have
+    }
     async with running(_SIZE, overrides) as (app, pilot):
 
         def recorded() -> float:
