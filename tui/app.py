@@ -54,7 +54,7 @@ from tui.panels.panel import Panel
 from tui.panels.record import RecordPanel
 from tui.panels.summary import SummaryPanel
 from tui.panels.transcript import TranscriptPanel
-from tui.release import forget_closed
+from tui.release import forget_drawn
 from tui.screens.base import Dialog
 from tui.screens.main import MainScreen, Panels, TooSmall
 from tui.situation import Figures
@@ -96,7 +96,7 @@ class SottoApp(CommandsApp):
             self.animation_level = "none"  # each step of one is a picture that the line has to carry
         self.settings = settings
         self.services = Services(settings, self._emit)
-        self.services.caches.register(forget_closed)
+        self.services.caches.register(forget_drawn)
         self.fetch: Callable[[], Figures] = partial(Figures.of, self.services)
         """Where the figures come from."""
         self.keys, self._problems = keymap.checked(settings.screen.keymap)

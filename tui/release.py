@@ -1,8 +1,12 @@
-"""What textual keeps of widgets that are gone."""
+"""What textual and rich keep of pictures that are gone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+from rich.cells import cached_cell_len
 from textual._styles_cache import StylesCache
+from textual.geometry import Region
 
 
 def forget_closed() -> None:
@@ -13,3 +17,22 @@ def forget_closed() -> None:
     cleared here is two colours for each widget in sight, worked out again when it is next drawn.
     """
     StylesCache.get_inner_outer.cache_clear()
+
+
+def forget_drawn() -> None:
+    """Let go of all that was worked out for earlier pictures. Any thread.
+
+    How wide a line is and how two parts of the screen overlap is remembered for up to 4096 lines and pairs of parts. A
+    recording with captions fills that within a quarter of an hour, 2 to 3 MB; the next picture needs a few hundred.
+    """
+    forget_closed()
+    for clear in _clears():
+        clear()
+
+
+def _clears() -> Iterator[Callable[[], None]]:
+    yield cached_cell_len.cache_clear
+    for method in vars(Region).values():
+        clear = getattr(method, "cache_clear", None)
+        if clear is not None:
+            yield clear
