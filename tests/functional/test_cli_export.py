@@ -95,7 +95,7 @@ def test_nothing_is_overwritten_without_a_word(meeting: Meeting, tmp_path: Path)
 @pytest.mark.parametrize("name", ["meeting.json", "summary.md", "notes.md", "transcript.jsonl"])
 def test_the_meetings_own_files_are_never_replaced(meeting: Meeting, name: str) -> None:
     before = (meeting.folder / name).read_bytes()
-    refused = sotto("export", meeting.folder, "--output", meeting.folder / name, "--force")
+    refused = sotto("export", meeting.folder, "--format", "txt", "--output", meeting.folder / name, "--force")
     assert refused.code == 1
     assert "belongs to the meeting itself" in refused.err
     assert (meeting.folder / name).read_bytes() == before
@@ -146,6 +146,7 @@ def test_a_transcript_that_is_not_whole_is_told(home: Path) -> None:
     [
         (("--format", "md", "--format", "txt", "--output", "-"), 2, "do not go into one file"),
         (("--format", "docx"), 2, "invalid choice"),
+        (("--output", "notes.docx"), 2, "Choose md, txt, srt, vtt, json"),
         (("--output", "/nowhere/at/all.md"), 1, "There is no folder /nowhere/at"),
         (("--output", "/dev/full"), 1, "is no file"),
         (("--output", "x" * 300 + ".md"), 1, "File name too long"),

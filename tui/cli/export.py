@@ -20,8 +20,8 @@ from tui.cli.output import fail, note, say
 def run(arguments: Namespace) -> int:
     """A meeting that fails does not stop the others; the code is 1 then."""
     output: str | None = arguments.output
-    formats = _formats(arguments.formats, output)
     to_folder = output is not None and os.path.isdir(output)
+    formats = _formats(arguments.formats, None if to_folder else output)
     if output is not None and not to_folder and len(arguments.meetings) * len(formats) > 1:
         raise UsageError(
             "Several exports do not go into one file.", "Let `--output` be a folder that exists, or leave it out."
@@ -49,9 +49,19 @@ def run(arguments: Namespace) -> int:
 
 
 def _formats(named: Sequence[Format] | None, output: str | None) -> list[Format]:
-    """What is asked for; without a word about it what the file's name says, else Markdown."""
+    """What is asked for; without a word about it what the file's name says, which is Markdown where it says nothing.
+
+    Raises:
+        UsageError: Its name is that of another kind of file.
+    """
     suffix = Path(output or "").suffix.lstrip(".").lower()
-    return list(dict.fromkeys(named or [kind for kind in FORMATS if kind == suffix] or ["md"]))
+    found = [kind for kind in FORMATS if kind == suffix]
+    if suffix and not found and not named:
+        known = ", ".join(FORMATS)
+        raise UsageError(
+            f"No export is a .{one_line(suffix, 20)} file.", f"Choose {known}, or say which with `--format`."
+        )
+    return list(dict.fromkeys(named or found or ["md"]))
 
 
 def find_meeting(name: str) -> Meeting:
