@@ -366,7 +366,7 @@ def look(pid: int, settings: MemorySettings | None = None) -> MemorySnapshot:
         monitor.configure(settings)
     snapshot = monitor.sample() if possible else None
     if snapshot is None or not snapshot.components:
-        raise UsageError(f"There is no process {pid}.", "`sotto monitor` without a number finds the running sotto.")
+        raise UsageError(f"There is no process {pid}.", "Leave the number out: the sotto that runs is found.")
     components = tuple(_with_kernel_peak(component) for component in snapshot.components)
     return replace(snapshot, components=components, total=_with_kernel_peak(snapshot.total))
 
