@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from services.files import read_json_lines
 from services.plans import request_of
@@ -27,8 +29,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         left.stop()
 
 
-def settings(captions: bool) -> dict[str, object]:
-    return {"recording": {"sources": (f"file:{SAMPLE}",), "captions": captions}, "screen": {}}
+def settings(captions: bool, source: Path = SAMPLE) -> dict[str, object]:
+    return {"recording": {"sources": (f"file:{source}",), "captions": captions}, "screen": {}}
 
 
 def captions_of(folder: Path) -> list[dict[str, Any]]:
@@ -74,8 +76,11 @@ async def test_the_app_finds_a_recording_that_it_left_running() -> None:
         await until(pilot, lambda: app.situation.phase is Phase.IDLE)
 
 
-async def test_an_app_that_comes_back_shows_what_was_said_and_noted_meanwhile() -> None:
-    async with running((120, 40), settings(captions=True)) as (app, pilot):
+async def test_an_app_that_comes_back_shows_what_was_said_and_noted_meanwhile(tmp_path: Path) -> None:
+    samples, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "meeting.flac", np.tile(samples, (8, 1)), rate)  # a slow machine needs the time
+    longer = settings(captions=True, source=tmp_path / "meeting.flac")
+    async with running((120, 40), longer) as (app, pilot):
         folder = await record(app, pilot)
         await until(pilot, lambda: bool(captions_of(folder)))
         await pilot.press("n", *"who pays", "enter")
@@ -83,12 +88,12 @@ async def test_an_app_that_comes_back_shows_what_was_said_and_noted_meanwhile() 
         await pilot.press("d")
         await until(pilot, lambda: app.return_value == 0)
     first = captions_of(folder)[0]
-    async with running((120, 40), settings(captions=True)) as (app, pilot):
+    async with running((120, 40), longer) as (app, pilot):
         await until(pilot, lambda: app.situation.phase is Phase.RECORDING)
         await shown(pilot, app, " ".join(first["text"].split()[:3]))
         await shown(pilot, app, "who pays")
         await shown(pilot, app, "● Recording   Meeting")
-        await shown(pilot, app, "meeting.opus")
+        await shown(pilot, app, "meeting.flac")
         await shown(pilot, app, "━")
         known = len(captions_of(folder))
         await until(pilot, lambda: len(captions_of(folder)) > known)  # they go on
