@@ -22,6 +22,7 @@ HEADER_BYTES = _HEADER.size
 _SAMPLE_BYTES = 2
 _PCM_FORMAT = 1
 _MOST_FRAMES = 48_000 * 3600
+"""No recorder writes longer chunks: who reads would put silence for what a damaged meeting.json claims beyond that."""
 _NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,8})\.wav")
 
 
@@ -268,4 +269,5 @@ def told_layout(meeting: Meeting) -> Layout | None:
         )
     except (StorageError, LookupError, TypeError, ValueError, OverflowError):
         return None
-    return layout if layout.rate > 0 and layout.channels > 0 and layout.chunk_frames >= 0 else None
+    sensible = layout.rate > 0 and layout.channels > 0 and 0 <= layout.chunk_frames <= _MOST_FRAMES
+    return layout if sensible else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.errors import SottoError
@@ -83,6 +83,8 @@ def _read(meeting: Meeting) -> Pcm | None:
 
 @settings(max_examples=300, deadline=None)
 @given(damage=_damage, seconds=st.integers(0, 450), channels=st.integers(1, 2))
+@example(damage=[("field", "chunk_frames", b"1e11")], seconds=101, channels=1)
+@example(damage=[("field", "chunk_frames", b"1e20")], seconds=101, channels=1)
 def test_no_damage_makes_repair_lose_anything(damage: list[tuple[str, Any, Any]], seconds: int, channels: int) -> None:
     """Feature: recovery, Property 1: whatever happened to a meeting's folder, repair raises nothing but a SottoError,
     removes and shortens no file, and the samples that could be read before are read after; twice is like once."""
